@@ -1,0 +1,231 @@
+//! The operations a connector can carry out. Their JSON is what a delivery stores, so it only ever grows.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// One thing to be done, with everything needed to do it. Serialised as `{"send_email": {…}}`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    Check(Check),
+    SendEmail(SendEmail),
+    SendSms(SendSms),
+    SendWhatsapp(SendWhatsapp),
+    PostChat(PostChat),
+    PostWebhook(PostWebhook),
+    Notify(Notify),
+}
+
+/// The operations by name, as automations, deliveries and the API write them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationKind {
+    Check,
+    SendEmail,
+    SendSms,
+    SendWhatsapp,
+    PostChat,
+    PostWebhook,
+    Notify,
+}
+
+/// An operation that connectors implement with [`crate::Perform`].
+pub trait Op: Sync {
+    /// What the vendor gave back, stored on the delivery for people and later actions.
+    type Output: Serialize + Send;
+}
+
+/// Are these credentials good? Asks the vendor and sends nothing.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Check {}
+
+/// What a check learned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// The account as people know it, such as `satis@firma.com.tr`.
+    pub account: String,
+    /// One line for a person: the server's greeting, the balance, the approved senders.
+    pub detail: String,
+}
+
+/// Informational messages need no consent; commercial ones do (İYS).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageKind {
+    Informational,
+    Commercial,
+}
+
+/// Whom a commercial message is for: a merchant (tacir/esnaf) needs no prior consent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecipientType {
+    #[default]
+    Individual,
+    Merchant,
+}
+
+/// An e-mail. Addresses are bare (`ali@firma.com`) or with a name (`Ali Şahin <ali@firma.com>`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendEmail {
+    pub to: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cc: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bcc: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    pub subject: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    pub kind: MessageKind,
+}
+
+/// A file to go along. The engine fetches it and hands the bytes over as [`crate::File`], in the same order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    pub source: AttachmentSource,
+}
+
+/// Where an attachment's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttachmentSource {
+    /// Stored with us, by the id of its blob.
+    Blob(String),
+    /// Fetched through the outbound guard when the message is sent.
+    Url(String),
+}
+
+/// A vendor took the message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// The vendor's id for it, where one was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// The vendor's words, such as the SMTP reply to the final dot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// Copy recipients the vendor refused although it took the message.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
+}
+
+/// A text message to one number in E.164 form.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendSms {
+    pub to: String,
+    pub text: String,
+    pub kind: MessageKind,
+    #[serde(default)]
+    pub recipient_type: RecipientType,
+}
+
+/// A WhatsApp message to one number in E.164 form.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendWhatsapp {
+    pub to: String,
+    pub text: String,
+    pub kind: MessageKind,
+    #[serde(default)]
+    pub recipient_type: RecipientType,
+}
+
+/// A message to a chat room or person.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PostChat {
+    pub to: String,
+    pub text: String,
+}
+
+/// A message for a program: POSTed as JSON and signed by Standard Webhooks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PostWebhook {
+    #[serde(default)]
+    pub to: Option<String>,
+    #[serde(default)]
+    pub subject: Option<String>,
+    #[serde(default)]
+    pub text: Option<String>,
+    #[serde(default)]
+    pub html: Option<String>,
+    /// The CloudEvent that caused it, as it was accepted.
+    #[serde(default)]
+    pub event: Option<Box<RawValue>>,
+}
+
+/// News for the CRM about its deliveries and connections, by signed webhook.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Notify {
+    /// Such as `delivery.sent` or `connection.error`.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// RFC 3339, when it happened.
+    pub timestamp: String,
+    pub data: Box<RawValue>,
+}
+
+impl Op for Check {
+    type Output = Checked;
+}
+impl Op for SendEmail {
+    type Output = Sent;
+}
+impl Op for SendSms {
+    type Output = Sent;
+}
+impl Op for SendWhatsapp {
+    type Output = Sent;
+}
+impl Op for PostChat {
+    type Output = Sent;
+}
+impl Op for PostWebhook {
+    type Output = Sent;
+}
+impl Op for Notify {
+    type Output = Sent;
+}
+
+impl Operation {
+    pub const fn kind(&self) -> OperationKind {
+        match self {
+            Self::Check(_) => OperationKind::Check,
+            Self::SendEmail(_) => OperationKind::SendEmail,
+            Self::SendSms(_) => OperationKind::SendSms,
+            Self::SendWhatsapp(_) => OperationKind::SendWhatsapp,
+            Self::PostChat(_) => OperationKind::PostChat,
+            Self::PostWebhook(_) => OperationKind::PostWebhook,
+            Self::Notify(_) => OperationKind::Notify,
+        }
+    }
+
+    /// The files the engine must hand over with the call.
+    pub fn attachments(&self) -> &[Attachment] {
+        match self {
+            Self::SendEmail(email) => &email.attachments,
+            _ => &[],
+        }
+    }
+}
+
+impl OperationKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::SendEmail => "send_email",
+            Self::SendSms => "send_sms",
+            Self::SendWhatsapp => "send_whatsapp",
+            Self::PostChat => "post_chat",
+            Self::PostWebhook => "post_webhook",
+            Self::Notify => "notify",
+        }
+    }
+}

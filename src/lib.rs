@@ -1,0 +1,5 @@
+//! Santral, the integration center of a CRM: see `docs/ARCHITECTURE.md`.
+
+pub mod clock;
+pub mod ids;
+pub mod random;
