@@ -1,0 +1,239 @@
+//! Migrations: numbered scripts per engine, applied once, under a lock, each in its own transaction.
+//!
+//! They expand first and contract a release later, so that nodes of version N and N−1 run side by side.
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+
+use super::postgres::{APP, OWNER};
+use super::{Db, Engine, OpenError, args, sql};
+
+/// One step of the schema, in the words of each engine.
+#[derive(Debug)]
+pub struct Migration {
+    pub version: i64,
+    pub name: &'static str,
+    pub sqlite: &'static str,
+    pub postgres: &'static str,
+}
+
+macro_rules! migrations {
+    ($($version:literal $name:literal),+ $(,)?) => {
+        static MIGRATIONS: &[Migration] = &[$(Migration {
+            version: $version,
+            name: $name,
+            sqlite: include_str!(concat!("migrations/sqlite/", $name, ".sql")),
+            postgres: include_str!(concat!("migrations/postgres/", $name, ".sql")),
+        }),+];
+    };
+}
+
+migrations! { 1 "0001_first" }
+
+/// Serialises nodes that start together (`pg_advisory_xact_lock`).
+const LOCK: i64 = 0x5a17_7261;
+
+/// The schema version this program was written for.
+pub fn latest_version() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+sql! {
+    APPLIED = "select coalesce(max(version), 0) as version from schema_migrations";
+    RECORD = "insert into schema_migrations (version, name) values ($1, $2)";
+}
+
+fn failed(migration: &Migration) -> impl FnOnce(sqlx::Error) -> OpenError {
+    let step = migration.name.to_owned();
+    |cause| OpenError::Migrate { step, cause }
+}
+
+pub(super) async fn sqlite(db: &Db) -> Result<Vec<i64>, OpenError> {
+    let Engine::Sqlite(engine) = &*db.0 else { return Ok(Vec::new()) };
+    let mut tx = engine.write().await?;
+    engine
+        .script(
+            &mut tx,
+            "create table if not exists schema_migrations \
+             (version integer primary key, name text not null) strict",
+        )
+        .await?;
+    let version = tx.fetch_one(&APPLIED, args![]).await?.i64("version")?;
+    let mut applied = Vec::new();
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
+        engine.script(&mut tx, migration.sqlite).await.map_err(failed(migration))?;
+        tx.execute(&RECORD, args![migration.version, migration.name]).await?;
+        applied.push(migration.version);
+    }
+    tx.commit().await?;
+    Ok(applied)
+}
+
+/// Migrates when this login may; else makes sure that somebody has.
+///
+/// A login that is no owner and finds the schema complete is the good case: owner and server are apart.
+pub(super) async fn postgres_where_allowed(
+    owner: &PgConnectOptions,
+    owner_is_named: bool,
+) -> Result<(), OpenError> {
+    let mut connection = connect(owner).await?;
+    let version = schema_version(&mut connection).await?;
+    if version >= latest_version() {
+        return Ok(());
+    }
+    drop(connection);
+    postgres(owner).await.map(drop).map_err(|error| {
+        let cause = error.to_string();
+        let hint = if owner_is_named { "" } else { " with SANTRAL_DATABASE_OWNER_URL" };
+        OpenError::SchemaBehind {
+            found: version,
+            needed: latest_version(),
+            hint: format!("{hint} ({cause})"),
+        }
+    })
+}
+
+pub(super) async fn postgres(owner: &PgConnectOptions) -> Result<Vec<i64>, OpenError> {
+    let mut connection = connect(owner).await?;
+    let step = |name: &str| {
+        let step = name.to_owned();
+        move |cause| OpenError::Migrate { step, cause }
+    };
+    let mut tx = connection.begin().await?;
+    run(&mut tx, format!("select pg_advisory_xact_lock({LOCK})")).await.map_err(step("lock"))?;
+    run(&mut tx, roles()).await.map_err(step("roles"))?;
+    run(&mut tx, schema()).await.map_err(step("schema"))?;
+    let version = applied(&mut tx).await?;
+    let mut done = Vec::new();
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
+        run(&mut tx, migration.postgres.to_owned()).await.map_err(failed(migration))?;
+        sqlx::query("insert into schema_migrations (version, name) values ($1, $2)")
+            .bind(migration.version)
+            .bind(migration.name)
+            .execute(&mut *tx)
+            .await?;
+        done.push(migration.version);
+    }
+    run(&mut tx, policies()).await.map_err(step("policies"))?;
+    tx.commit().await?;
+    Ok(done)
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+    let place = format!("{}:{}", options.get_host(), options.get_port());
+    options.connect().await.map_err(|cause| OpenError::Connect { place, cause })
+}
+
+async fn run(connection: &mut PgConnection, script: String) -> sqlx::Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(script)).execute(connection).await.map(drop)
+}
+
+async fn applied(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query("select coalesce(max(version), 0) from schema_migrations")
+        .fetch_one(connection)
+        .await?
+        .try_get(0)
+}
+
+async fn schema_version(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    let exists: bool = sqlx::query("select to_regclass('santral.schema_migrations') is not null")
+        .fetch_one(&mut *connection)
+        .await?
+        .try_get(0)?;
+    if !exists {
+        return Ok(0);
+    }
+    // A server's login sees the table through the app role.
+    let mut tx = connection.begin().await?;
+    run(
+        &mut tx,
+        format!("set local role {APP}; set local search_path = santral; set local app.system = 'on'"),
+    )
+    .await?;
+    applied(&mut tx).await
+}
+
+/// Creates the roles where they are missing and lets this login take them.
+fn roles() -> String {
+    format!(
+        "do $$ begin
+           if not exists (select from pg_roles where rolname = '{OWNER}') then
+             create role {OWNER} nologin nobypassrls;
+           end if;
+           if not exists (select from pg_roles where rolname = '{APP}') then
+             create role {APP} nologin nobypassrls;
+           end if;
+           if not pg_has_role(current_user, '{OWNER}', 'member') then
+             execute format('grant {OWNER} to %I', current_user);
+           end if;
+           if not pg_has_role(current_user, '{APP}', 'member') then
+             execute format('grant {APP} to %I', current_user);
+           end if;
+         end $$;"
+    )
+}
+
+/// From here on everything is done as the owner.
+fn schema() -> String {
+    format!(
+        "do $$ begin
+           if to_regnamespace('santral') is null then
+             create schema santral authorization {OWNER};
+           end if;
+         end $$;
+         set local role {OWNER};
+         set local search_path = santral;
+         set local app.system = 'on';
+         grant usage on schema santral to {APP};
+         create table if not exists schema_migrations (version bigint primary key, name text not null);"
+    )
+}
+
+/// Gives every table of the schema its policy, forced, and the app role its rights: no more than rows.
+///
+/// A table with a `company_id` shows the rows of the scope's companies. System tables (`companies`, `jobs`) show
+/// them too, and all rows to the system scope. Tables of neither kind belong to the system scope alone. An unset or
+/// empty setting is nobody.
+fn policies() -> String {
+    format!(
+        "do $$
+         declare t record; scope text;
+         begin
+           for t in
+             select c.oid, c.relname,
+               exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'company_id'
+                       and not a.attisdropped) as tenant
+             from pg_class c where c.relnamespace = 'santral'::regnamespace and c.relkind in ('r', 'p')
+           loop
+             scope := 'any ((select nullif(current_setting(''app.company_ids'', true), '''')::uuid[])::uuid[])';
+             scope := case
+               when t.relname = 'companies' then format('(id = %s or ', scope)
+                 || '(select current_setting(''app.system'', true)) = ''on'')'
+               when t.relname = 'jobs' then format('(company_id = %s or ', scope)
+                 || '(select current_setting(''app.system'', true)) = ''on'')'
+               when t.tenant then format('company_id = %s', scope)
+               else '(select current_setting(''app.system'', true)) = ''on'''
+             end;
+             execute format('alter table santral.%I enable row level security', t.relname);
+             execute format('alter table santral.%I force row level security', t.relname);
+             execute format('drop policy if exists scope on santral.%I', t.relname);
+             execute format('create policy scope on santral.%I for all to {APP}, {OWNER} using (%s) with check (%s)',
+               t.relname, scope, scope);
+             execute format('revoke all on santral.%I from public', t.relname);
+             execute format('grant select, insert, update, delete on santral.%I to {APP}', t.relname);
+           end loop;
+           revoke insert, update, delete on santral.schema_migrations from {APP};
+         end $$;"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_count_up_from_one() {
+        let versions: Vec<_> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+        assert_eq!(versions, (1..=latest_version()).collect::<Vec<_>>());
+    }
+}

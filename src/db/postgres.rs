@@ -1,0 +1,87 @@
+//! PostgreSQL: every transaction drops to the app role and names its companies in its first message.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
+
+use super::{Error, Result, Scope, Tx};
+
+/// The role that owns the schema and migrates it.
+pub(super) const OWNER: &str = "santral_owner";
+/// The role every transaction of the server runs as; row-level security holds for it.
+pub(super) const APP: &str = "santral_app";
+
+#[derive(Debug)]
+pub(super) struct Postgres {
+    pool: PgPool,
+}
+
+impl Postgres {
+    pub(super) async fn open(options: PgConnectOptions, connections: u32) -> Result<Self> {
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(5))
+            .test_before_acquire(false)
+            .connect_with(options.application_name("santral").statement_cache_capacity(256))
+            .await?;
+        Ok(Self { pool })
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Begins in a task of its own: a begin that is dropped half way (a client that hangs up) would hand a
+    /// connection with an open transaction back to the pool (sqlx #4393).
+    pub(super) async fn begin(&self, scope: &Scope) -> Result<Tx> {
+        let pool = self.pool.clone();
+        let begin = begin_message(scope);
+        let task = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(begin)).await });
+        let tx = task.await.map_err(|_| Error::WorkerCrashed)??;
+        Ok(Tx::Postgres(tx))
+    }
+
+    pub(super) async fn prepare(&self, statement: &'static str) -> Result<()> {
+        let Tx::Postgres(mut tx) = self.begin(&Scope::System).await? else {
+            return Err(Error::WorkerCrashed);
+        };
+        (&mut *tx).prepare(statement.into_sql_str()).await.map(drop)
+    }
+}
+
+/// One message that opens the transaction, drops to the app role and sets what the policies read.
+///
+/// Only UUIDs are written into it, so nothing can be injected.
+fn begin_message(scope: &Scope) -> String {
+    let mut message = format!("BEGIN; SET LOCAL ROLE {APP}; SET LOCAL search_path = santral; ");
+    match scope {
+        Scope::System => message.push_str("SET LOCAL app.system = 'on'"),
+        Scope::Companies(ids) => {
+            message.push_str("SET LOCAL app.company_ids = '{");
+            for (index, id) in ids.iter().enumerate() {
+                let _ = write!(message, "{}{id}", if index == 0 { "" } else { "," });
+            }
+            message.push_str("}'");
+        }
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn the_first_message_names_exactly_the_scope() {
+        let ids = vec![Uuid::from_u128(1), Uuid::from_u128(2)];
+        let message = begin_message(&Scope::Companies(ids));
+        assert!(message.ends_with(
+            "app.company_ids = '{00000000-0000-0000-0000-000000000001,00000000-0000-0000-0000-000000000002}'"
+        ));
+        assert!(!message.contains("app.system"));
+        assert!(!begin_message(&Scope::System).contains("company_ids"));
+    }
+}
