@@ -5,3 +5,4 @@ pub mod db;
 pub mod delivery;
 pub mod ids;
 pub mod random;
+pub mod store;

@@ -1,0 +1,201 @@
+//! `connections`, their `credentials` and the `channel_defaults` of a company.
+
+use uuid::Uuid;
+
+use crate::clock::Micros;
+use crate::db::{Result, Row, Tx, args, sql};
+
+/// A connection with the ciphertext of its credential.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub company: Uuid,
+    pub id: Uuid,
+    pub provider: String,
+    pub label: String,
+    pub account: Option<String>,
+    pub status: String,
+    pub reason: Option<String>,
+    pub detail: Option<String>,
+    pub settings: String,
+    pub credential: Uuid,
+    pub secret: Vec<u8>,
+    pub secret_version: i64,
+    pub connected_at: Micros,
+    pub last_ok_at: Option<Micros>,
+    pub last_error_at: Option<Micros>,
+    pub checked_at: Option<Micros>,
+}
+
+/// The default and fallback connection of a channel.
+#[derive(Debug, Clone)]
+pub struct ChannelDefault {
+    pub channel: String,
+    pub connection: Option<Uuid>,
+    pub fallback: Option<Uuid>,
+}
+
+sql! {
+    OF_COMPANY = "select c.*, k.secret, k.version as secret_version from connections c
+        join credentials k on k.company_id = c.company_id and k.id = c.credential_id
+        where c.company_id = $1 order by c.id";
+    PUT = "insert into connections (company_id, id, provider, label, account, status, reason, detail, settings,
+            credential_id, connected_at, last_ok_at, last_error_at, checked_at)
+        values ($1, $2, $3, $4, $5, $6, null, null, $7, $8, $9, $9, null, $9)
+        on conflict (company_id, id) do update set label = excluded.label, account = excluded.account,
+            status = excluded.status, reason = null, detail = null, settings = excluded.settings,
+            last_ok_at = excluded.last_ok_at, checked_at = excluded.checked_at";
+    PUT_SECRET = "insert into credentials (company_id, id, secret, version, updated_at) values ($1, $2, $3, 1, $4)
+        on conflict (company_id, id) do update set secret = excluded.secret, version = credentials.version + 1,
+            updated_at = excluded.updated_at";
+    SET_STATUS = "update connections set status = $3, reason = $4, detail = $5, last_error_at = coalesce($6, last_error_at)
+        where company_id = $1 and id = $2 and (status <> $3 or coalesce(reason, '') <> coalesce($4, ''))";
+    CHECKED = "update connections set checked_at = $3, last_ok_at = coalesce($4, last_ok_at),
+            last_error_at = coalesce($5, last_error_at), detail = $6, account = coalesce($7, account)
+        where company_id = $1 and id = $2";
+    USED = pg: "update connections c set last_ok_at = greatest(coalesce(c.last_ok_at, 0), u.at)
+        from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as u (company_id, id, at)
+        where c.company_id = u.company_id and c.id = u.id",
+    sqlite: "update connections set last_ok_at = max(coalesce(last_ok_at, 0), u.at)
+        from (select unhex(value->>0) as company_id, unhex(value->>1) as id, value->>2 as at from json_each($1)) u
+        where connections.company_id = u.company_id and connections.id = u.id";
+    DELETE = "delete from connections where company_id = $1 and id = $2 returning credential_id";
+    DELETE_SECRET = "delete from credentials where company_id = $1 and id = $2
+        and not exists (select 1 from connections where company_id = $1 and credential_id = $2)";
+    DEFAULTS = "select * from channel_defaults where company_id = $1";
+    PUT_DEFAULT = "insert into channel_defaults (company_id, channel, connection_id, fallback_id)
+        values ($1, $2, $3, $4) on conflict (company_id, channel) do update
+        set connection_id = excluded.connection_id, fallback_id = excluded.fallback_id";
+    FIRST_DEFAULT = "insert into channel_defaults (company_id, channel, connection_id, fallback_id)
+        values ($1, $2, $3, null) on conflict (company_id, channel) do update
+        set connection_id = excluded.connection_id where channel_defaults.connection_id is null";
+    UNSET_DEFAULT = "update channel_defaults set
+            connection_id = case when connection_id = $2 then fallback_id else connection_id end,
+            fallback_id = case when fallback_id = $2 or connection_id = $2 then null else fallback_id end
+        where company_id = $1 and (connection_id = $2 or fallback_id = $2)";
+}
+
+fn stored(row: &Row) -> Result<Stored> {
+    Ok(Stored {
+        company: row.uuid("company_id")?,
+        id: row.uuid("id")?,
+        provider: row.text("provider")?,
+        label: row.text("label")?,
+        account: row.opt_text("account")?,
+        status: row.text("status")?,
+        reason: row.opt_text("reason")?,
+        detail: row.opt_text("detail")?,
+        settings: row.text("settings")?,
+        credential: row.uuid("credential_id")?,
+        secret: row.bytes("secret")?,
+        secret_version: row.i64("secret_version")?,
+        connected_at: row.i64("connected_at")?,
+        last_ok_at: row.opt_i64("last_ok_at")?,
+        last_error_at: row.opt_i64("last_error_at")?,
+        checked_at: row.opt_i64("checked_at")?,
+    })
+}
+
+/// All connections of a company, oldest first.
+pub async fn of_company(tx: &mut Tx, company: Uuid) -> Result<Vec<Stored>> {
+    tx.fetch_all(&OF_COMPANY, args![company]).await?.iter().map(stored).collect()
+}
+
+/// A checked connection with its sealed credential, new or changed.
+#[derive(Debug, Clone)]
+pub struct Put {
+    pub company: Uuid,
+    pub id: Uuid,
+    pub provider: &'static str,
+    pub label: String,
+    pub account: String,
+    pub status: &'static str,
+    pub settings: String,
+    pub credential: Uuid,
+    pub secret: Vec<u8>,
+}
+
+/// Stores a connection that was just checked.
+pub async fn put(tx: &mut Tx, c: &Put, now: Micros) -> Result<()> {
+    let args = args![
+        c.company,
+        c.id,
+        c.provider,
+        c.label.as_str(),
+        c.account.as_str(),
+        c.status,
+        c.settings.as_str(),
+        c.credential,
+        now,
+    ];
+    tx.execute(&PUT_SECRET, args![c.company, c.credential, c.secret.clone(), now]).await?;
+    tx.execute(&PUT, args).await.map(drop)
+}
+
+/// Sets the status; says whether it is a change.
+pub async fn set_status(
+    tx: &mut Tx,
+    (company, id): (Uuid, Uuid),
+    status: &str,
+    (reason, detail): (Option<&str>, Option<&str>),
+    failed_at: Option<Micros>,
+) -> Result<bool> {
+    Ok(tx.execute(&SET_STATUS, args![company, id, status, reason, detail, failed_at]).await? > 0)
+}
+
+/// Writes down what a check found: the account when it went well, else the reason in plain words.
+pub async fn checked(
+    tx: &mut Tx,
+    (company, id): (Uuid, Uuid),
+    now: Micros,
+    outcome: std::result::Result<&str, &str>,
+) -> Result<()> {
+    let (ok_at, failed_at) = if outcome.is_ok() { (Some(now), None) } else { (None, Some(now)) };
+    let args = args![company, id, now, ok_at, failed_at, outcome.err(), outcome.ok()];
+    tx.execute(&CHECKED, args).await.map(drop)
+}
+
+/// Notes when connections last worked, in one statement for many.
+pub async fn used(tx: &mut Tx, uses: &[(Uuid, Uuid, Micros)]) -> Result<()> {
+    let mut bulk = crate::db::Bulk::new(3);
+    for (company, id, at) in uses {
+        bulk.push(args![*company, *id, *at]);
+    }
+    tx.execute_bulk(&USED, bulk, args![]).await.map(drop)
+}
+
+/// Forgets a connection and, if no other uses it, its credential. Channels that used it fall back or stand empty.
+pub async fn delete(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<bool> {
+    let Some(row) = tx.fetch_optional(&DELETE, args![company, id]).await? else { return Ok(false) };
+    tx.execute(&DELETE_SECRET, args![company, row.uuid("credential_id")?]).await?;
+    tx.execute(&UNSET_DEFAULT, args![company, id]).await?;
+    Ok(true)
+}
+
+pub async fn defaults(tx: &mut Tx, company: Uuid) -> Result<Vec<ChannelDefault>> {
+    let rows = tx.fetch_all(&DEFAULTS, args![company]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(ChannelDefault {
+                channel: row.text("channel")?,
+                connection: row.opt_uuid("connection_id")?,
+                fallback: row.opt_uuid("fallback_id")?,
+            })
+        })
+        .collect()
+}
+
+/// Sets default and fallback of a channel.
+pub async fn put_default(
+    tx: &mut Tx,
+    company: Uuid,
+    channel: &str,
+    connection: Option<Uuid>,
+    fallback: Option<Uuid>,
+) -> Result<()> {
+    tx.execute(&PUT_DEFAULT, args![company, channel, connection, fallback]).await.map(drop)
+}
+
+/// Makes this the channel's default if it has none.
+pub async fn default_if_none(tx: &mut Tx, company: Uuid, channel: &str, connection: Uuid) -> Result<()> {
+    tx.execute(&FIRST_DEFAULT, args![company, channel, connection]).await.map(drop)
+}

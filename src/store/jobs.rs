@@ -1,0 +1,310 @@
+//! `jobs`: what is still to be done. Claims, intents and endings are compare-and-swaps on the epoch.
+
+use uuid::Uuid;
+
+use crate::clock::Micros;
+use crate::db::{Bulk, Result, Row, Tx, args, sql};
+use crate::delivery::lanes::Lane;
+
+/// How far a claimed job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Waiting = 0,
+    Claimed = 1,
+    /// The intent is committed: the vendor may have been called.
+    Sending = 2,
+}
+
+/// Payloads this program writes and the newest it understands.
+pub const PAYLOAD_VERSION: i64 = 1;
+
+/// A due time so far away that only a person or an event brings it back: the delivery is held.
+pub const HELD: Micros = i64::MAX / 2;
+
+/// A job on its way into the table.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    pub id: Uuid,
+    pub lane: Lane,
+    pub due_at: Micros,
+    /// Set when the job is handed to this node as it is stored.
+    pub owner: Option<(Uuid, Phase)>,
+    pub attempt: i64,
+    pub subject: Option<String>,
+}
+
+/// A job this node holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    pub id: Uuid,
+    pub lane: Lane,
+    pub epoch: i64,
+    /// The number the coming attempt will have.
+    pub attempt: i64,
+    pub due_at: Micros,
+}
+
+/// A held job that waits again: when, in which lane, and for which attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct Again {
+    pub claim: Claim,
+    pub lane: Uuid,
+    pub due_at: Micros,
+    pub attempt: i64,
+}
+
+sql! {
+    INSERT = pg: "insert into jobs (id, company_id, lane, due_at, owner, epoch, phase, attempt, payload_version, subject)
+        select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[], $6::bigint[], $7::bigint[],
+            $8::bigint[], $9::bigint[], $10::text[])",
+    sqlite: "insert into jobs (id, company_id, lane, due_at, owner, epoch, phase, attempt, payload_version, subject)
+        select unhex(value->>0), unhex(value->>1), unhex(value->>2), value->>3, unhex(value->>4), value->>5, value->>6,
+            value->>7, value->>8, value->>9 from json_each($1)";
+
+    CLAIM = pg: "with picked as materialized (
+            select j.id from unnest($1::uuid[], $2::uuid[]) as w (company_id, lane) cross join lateral (
+                select id from jobs where company_id = w.company_id and lane = w.lane and owner is null
+                    and due_at <= $3 and payload_version <= $4
+                order by due_at, id limit $5 for update skip locked) j)
+        update jobs set owner = $6, epoch = epoch + 1, phase = 1 from picked where jobs.id = picked.id
+        returning jobs.id, company_id, lane, epoch, attempt, due_at",
+    sqlite: "update jobs set owner = $5, epoch = epoch + 1, phase = 1 where id in (
+            select unhex(found.value) from json_each($1) lanes, json_each((
+                select json_group_array(hex(id)) from (
+                    select id from jobs where company_id = unhex(lanes.value->>0) and lane = unhex(lanes.value->>1)
+                        and owner is null and due_at <= $2 and payload_version <= $3
+                    order by due_at, id limit $4))) found)
+        returning id, company_id, lane, epoch, attempt, due_at";
+
+    NEXT_DUE = pg: "select w.company_id, w.lane, (select due_at from jobs j where j.company_id = w.company_id
+            and j.lane = w.lane and owner is null and due_at < $3 order by due_at limit 1) as due_at
+        from unnest($1::uuid[], $2::uuid[]) as w (company_id, lane)",
+    sqlite: "select unhex(value->>0) as company_id, unhex(value->>1) as lane,
+            (select due_at from jobs where company_id = unhex(value->>0) and lane = unhex(value->>1)
+            and owner is null and due_at < $2 order by due_at limit 1) as due_at
+        from json_each($1)";
+
+    /// All lanes with waiting work and when it is due. PostgreSQL walks from lane to lane; SQLite reads the index
+    /// once, at start.
+    SWEEP = pg: "with recursive walk as (
+            (select company_id, lane, due_at from jobs where owner is null and due_at < $1
+             order by company_id, lane, due_at limit 1)
+            union all
+            select next.company_id, next.lane, next.due_at from walk cross join lateral (
+                select company_id, lane, due_at from jobs
+                where owner is null and due_at < $1 and (company_id, lane) > (walk.company_id, walk.lane)
+                order by company_id, lane, due_at limit 1) next)
+        select company_id, lane, due_at from walk",
+    sqlite: "select company_id, lane, min(due_at) as due_at from jobs
+        where owner is null and due_at < $1 group by company_id, lane";
+
+    MARK_SENDING = pg: "update jobs set phase = 2 from unnest($1::uuid[], $2::bigint[]) as c (id, epoch)
+        where jobs.id = c.id and jobs.epoch = c.epoch and jobs.owner = $3 returning jobs.id",
+    sqlite: "update jobs set phase = 2 from (select unhex(value->>0) as id, value->>1 as epoch from json_each($1)) c
+        where jobs.id = c.id and jobs.epoch = c.epoch and jobs.owner = $2 returning jobs.id";
+
+    FINISH = pg: "delete from jobs using unnest($1::uuid[], $2::bigint[]) as c (id, epoch)
+        where jobs.id = c.id and jobs.epoch = c.epoch and jobs.owner = $3 returning jobs.id",
+    sqlite: "delete from jobs where owner = $2 and (id, epoch) in
+        (select unhex(value->>0), value->>1 from json_each($1)) returning id";
+
+    PUT_BACK = pg: "update jobs set owner = null, phase = 0, lane = c.lane, due_at = c.due_at, attempt = c.attempt
+        from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[])
+            as c (id, epoch, lane, due_at, attempt)
+        where jobs.id = c.id and jobs.epoch = c.epoch and jobs.owner = $6 returning jobs.id",
+    sqlite: "update jobs set owner = null, phase = 0, lane = c.lane, due_at = c.due_at, attempt = c.attempt
+        from (select unhex(value->>0) as id, value->>1 as epoch, unhex(value->>2) as lane, value->>3 as due_at,
+            value->>4 as attempt from json_each($1)) c
+        where jobs.id = c.id and jobs.epoch = c.epoch and jobs.owner = $2 returning jobs.id";
+
+    CANCEL = "delete from jobs where id = $1 and company_id = $2 and phase <> 2 returning id";
+    PHASE = "select phase from jobs where id = $1 and company_id = $2";
+
+    TIMED = "select id, phase from jobs where company_id = $1 and subject = $2";
+    MOVE = "update jobs set due_at = $3, owner = null, phase = 0, epoch = epoch + 1, attempt = 1
+        where id = $1 and company_id = $2 and phase <> 2";
+
+    RELEASE_HELD = pg: "with some as (select id from jobs where company_id = $1 and lane = $2 and owner is null
+            and due_at >= $3 order by due_at, id limit $4 for update skip locked)
+        update jobs set due_at = $5 from some where jobs.id = some.id returning jobs.id",
+    sqlite: "update jobs set due_at = $5 where id in (select id from jobs where company_id = $1 and lane = $2
+            and owner is null and due_at >= $3 order by due_at, id limit $4) returning id";
+
+    OF_DEAD_OWNER = pg: "select id, company_id, lane, epoch, attempt, due_at, phase from jobs j where owner is not null
+            and not exists (select from nodes n where n.id = j.owner and n.lease_until > $1)
+        order by id limit $2 for update skip locked",
+    sqlite: "select id, company_id, lane, epoch, attempt, due_at, phase from jobs j where owner is not null
+            and not exists (select 1 from nodes n where n.id = j.owner and n.lease_until > $1)
+        order by id limit $2";
+    FREE = pg: "update jobs set owner = null, phase = 0, epoch = jobs.epoch + 1, attempt = attempt + $3
+        from unnest($1::uuid[], $2::bigint[]) as c (id, epoch) where jobs.id = c.id and jobs.epoch = c.epoch
+        returning jobs.id",
+    sqlite: "update jobs set owner = null, phase = 0, epoch = epoch + 1, attempt = attempt + $2 where (id, epoch) in
+        (select unhex(value->>0), value->>1 from json_each($1)) returning id";
+    DROP = pg: "delete from jobs using unnest($1::uuid[], $2::bigint[]) as c (id, epoch)
+        where jobs.id = c.id and jobs.epoch = c.epoch returning jobs.id",
+    sqlite: "delete from jobs where (id, epoch) in
+        (select unhex(value->>0), value->>1 from json_each($1)) returning id";
+
+    OLDEST = "select min(due_at) as due_at from jobs where owner is null and due_at < $1";
+}
+
+pub async fn insert(tx: &mut Tx, jobs: &[NewJob]) -> Result<()> {
+    let mut bulk = Bulk::new(10);
+    for job in jobs {
+        let (owner, phase) = job.owner.map_or((None, Phase::Waiting), |(owner, phase)| (Some(owner), phase));
+        bulk.push(args![
+            job.id,
+            job.lane.company,
+            job.lane.id,
+            job.due_at,
+            owner,
+            1_i64,
+            phase as i64,
+            job.attempt,
+            PAYLOAD_VERSION,
+            job.subject.as_deref(),
+        ]);
+    }
+    tx.execute_bulk(&INSERT, bulk, args![]).await.map(drop)
+}
+
+fn claim(row: &Row) -> Result<Claim> {
+    Ok(Claim {
+        id: row.uuid("id")?,
+        lane: Lane { company: row.uuid("company_id")?, id: row.uuid("lane")? },
+        epoch: row.i64("epoch")?,
+        attempt: row.i64("attempt")?,
+        due_at: row.i64("due_at")?,
+    })
+}
+
+fn lanes_bulk(lanes: impl Iterator<Item = Lane>) -> Bulk {
+    let mut bulk = Bulk::new(2);
+    for lane in lanes {
+        bulk.push(args![lane.company, lane.id]);
+    }
+    bulk
+}
+
+/// Claims at most `each` due jobs in each of `lanes` for `owner`, in order of due time.
+pub async fn claim_due(
+    tx: &mut Tx,
+    lanes: &[Lane],
+    each: u32,
+    owner: Uuid,
+    now: Micros,
+) -> Result<Vec<Claim>> {
+    let bulk = lanes_bulk(lanes.iter().copied());
+    let args = args![now, PAYLOAD_VERSION, each, owner];
+    tx.fetch_bulk(&CLAIM, bulk, args).await?.iter().map(claim).collect()
+}
+
+/// The earliest waiting job of each lane; held ones do not count.
+pub async fn next_due(tx: &mut Tx, lanes: &[Lane]) -> Result<Vec<(Lane, Option<Micros>)>> {
+    let rows = tx.fetch_bulk(&NEXT_DUE, lanes_bulk(lanes.iter().copied()), args![HELD]).await?;
+    rows.iter().map(|row| Ok((lane(row)?, row.opt_i64("due_at")?))).collect()
+}
+
+fn lane(row: &Row) -> Result<Lane> {
+    Ok(Lane { company: row.uuid("company_id")?, id: row.uuid("lane")? })
+}
+
+/// Every lane with waiting work, for a node that has just started or missed a wake-up.
+pub async fn sweep(tx: &mut Tx) -> Result<Vec<(Lane, Micros)>> {
+    let rows = tx.fetch_all(&SWEEP, args![HELD]).await?;
+    rows.iter().map(|row| Ok((lane(row)?, row.i64("due_at")?))).collect()
+}
+
+fn fences<'a>(claims: impl Iterator<Item = &'a Claim>) -> Bulk {
+    let mut bulk = Bulk::new(2);
+    for claim in claims {
+        bulk.push(args![claim.id, claim.epoch]);
+    }
+    bulk
+}
+
+fn ids(rows: &[Row]) -> Result<Vec<Uuid>> {
+    rows.iter().map(|row| row.uuid("id")).collect()
+}
+
+/// Commits the intent to call the vendor. Only the returned ids may go on: the others are no longer `owner`'s.
+pub async fn mark_sending(tx: &mut Tx, claims: &[Claim], owner: Uuid) -> Result<Vec<Uuid>> {
+    ids(&tx.fetch_bulk(&MARK_SENDING, fences(claims.iter()), args![owner]).await?)
+}
+
+/// Ends jobs. Only the returned ids were still `owner`'s.
+pub async fn finish(tx: &mut Tx, claims: &[Claim], owner: Uuid) -> Result<Vec<Uuid>> {
+    ids(&tx.fetch_bulk(&FINISH, fences(claims.iter()), args![owner]).await?)
+}
+
+/// Lets jobs wait again. Only the returned ids were still `owner`'s.
+pub async fn put_back(tx: &mut Tx, jobs: &[Again], owner: Uuid) -> Result<Vec<Uuid>> {
+    let mut bulk = Bulk::new(5);
+    for job in jobs {
+        bulk.push(args![job.claim.id, job.claim.epoch, job.lane, job.due_at, job.attempt]);
+    }
+    ids(&tx.fetch_bulk(&PUT_BACK, bulk, args![owner]).await?)
+}
+
+/// Takes a job away unless its intent is committed; says whether it did.
+pub async fn cancel(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<bool> {
+    Ok(tx.fetch_optional(&CANCEL, args![id, company]).await?.is_some())
+}
+
+/// How far a delivery's job is; `None` when it has none.
+pub async fn phase(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<Option<Phase>> {
+    let row = tx.fetch_optional(&PHASE, args![id, company]).await?;
+    row.map(|row| phase_of(&row)).transpose()
+}
+
+fn phase_of(row: &Row) -> Result<Phase> {
+    Ok(match row.i64("phase")? {
+        0 => Phase::Waiting,
+        1 => Phase::Claimed,
+        _ => Phase::Sending,
+    })
+}
+
+/// The timed jobs of a subject that are not being sent right now.
+pub async fn timed(tx: &mut Tx, company: Uuid, subject: &str) -> Result<Vec<Uuid>> {
+    let rows = tx.fetch_all(&TIMED, args![company, subject]).await?;
+    let mut waiting = Vec::new();
+    for row in &rows {
+        if phase_of(row)? != Phase::Sending {
+            waiting.push(row.uuid("id")?);
+        }
+    }
+    Ok(waiting)
+}
+
+/// Moves a job to another time; whoever had claimed it loses it. Says whether there was one to move.
+pub async fn reschedule(tx: &mut Tx, company: Uuid, id: Uuid, due_at: Micros) -> Result<bool> {
+    Ok(tx.execute(&MOVE, args![id, company, due_at]).await? > 0)
+}
+
+/// Brings back at most `most` held jobs of a lane; returns their ids.
+pub async fn release_held(tx: &mut Tx, lane: Lane, most: i64, now: Micros) -> Result<Vec<Uuid>> {
+    ids(&tx.fetch_all(&RELEASE_HELD, args![lane.company, lane.id, HELD, most, now]).await?)
+}
+
+/// Jobs whose node is gone, with whether their intent was committed.
+pub async fn of_dead_owners(tx: &mut Tx, now: Micros, most: i64) -> Result<Vec<(Claim, Phase)>> {
+    let rows = tx.fetch_all(&OF_DEAD_OWNER, args![now, most]).await?;
+    rows.iter().map(|row| Ok((claim(row)?, phase_of(row)?))).collect()
+}
+
+/// Lets anybody claim jobs whose owner is gone; `spent` attempts are counted as made. Returns those it freed.
+pub async fn free(tx: &mut Tx, claims: &[Claim], spent: i64) -> Result<Vec<Uuid>> {
+    ids(&tx.fetch_bulk(&FREE, fences(claims.iter()), args![spent]).await?)
+}
+
+/// Ends jobs whose owner is gone. Returns those it ended.
+pub async fn abandon(tx: &mut Tx, claims: &[Claim]) -> Result<Vec<Uuid>> {
+    ids(&tx.fetch_bulk(&DROP, fences(claims.iter()), args![]).await?)
+}
+
+/// The due time of the job that waits longest.
+pub async fn oldest_due(tx: &mut Tx, now: Micros) -> Result<Option<Micros>> {
+    tx.fetch_one(&OLDEST, args![now]).await?.opt_i64("due_at")
+}

@@ -1,0 +1,10 @@
+//! One file per table: functions over a transaction. SQL lives here and nowhere else.
+
+pub mod blobs;
+pub mod companies;
+pub mod connections;
+pub mod deliveries;
+pub mod events;
+pub mod idempotency;
+pub mod jobs;
+pub mod nodes;
