@@ -18,6 +18,16 @@ pub struct Lane {
     pub id: Uuid,
 }
 
+/// A lane to claim from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pick {
+    pub lane: Lane,
+    /// How many jobs at most.
+    pub count: u32,
+    /// Whether the lane's receiver dedupes, as far as it is known.
+    pub idempotent: bool,
+}
+
 /// Assumed until the lane's connector is known.
 const UNKNOWN_CONCURRENCY: u16 = 4;
 /// So many failures in a row look like the vendor's trouble rather than a message's.
@@ -32,6 +42,7 @@ struct State {
     in_flight: u32,
     concurrency: u16,
     rates: &'static [Rate],
+    idempotent: bool,
     pace: Pace,
     /// The earliest job known to wait, if any.
     next_due: Option<Micros>,
@@ -49,6 +60,7 @@ impl Default for State {
             in_flight: 0,
             concurrency: UNKNOWN_CONCURRENCY,
             rates: &[],
+            idempotent: false,
             pace: Pace::default(),
             next_due: None,
             paused_until: Micros::MIN,
@@ -60,6 +72,12 @@ impl Default for State {
 }
 
 impl State {
+    fn learn(&mut self, limits: &'static Limits) {
+        self.concurrency = limits.concurrency.max(1);
+        self.rates = limits.rates;
+        self.idempotent = limits.idempotent;
+    }
+
     fn is_forgettable(&self) -> bool {
         self.in_flight == 0 && self.next_due.is_none() && self.failures == 0 && self.rates.is_empty()
     }
@@ -108,8 +126,7 @@ impl Lanes {
     /// What the lane's vendor allows, once it is known.
     pub fn learn(&mut self, lane: Lane, limits: &'static Limits) {
         if let Some(state) = self.lanes.get_mut(&lane) {
-            state.concurrency = limits.concurrency.max(1);
-            state.rates = limits.rates;
+            state.learn(limits);
         }
     }
 
@@ -119,8 +136,7 @@ impl Lanes {
             return false;
         }
         let state = self.lanes.entry(lane).or_default();
-        state.concurrency = limits.concurrency.max(1);
-        state.rates = limits.rates;
+        state.learn(limits);
         let waiting = state.next_due.is_some_and(|due| due <= now);
         if waiting || state.free(now, 1) == 0 {
             return false;
@@ -174,7 +190,7 @@ impl Lanes {
     }
 
     /// Lanes to claim from now, and how many jobs each. Their slots count as taken until [`Self::claimed`].
-    pub fn pick(&mut self, now: Micros) -> Vec<(Lane, u32)> {
+    pub fn pick(&mut self, now: Micros) -> Vec<Pick> {
         self.wake_timers(now);
         let mut picked = Vec::new();
         let mut room = self.capacity.saturating_sub(self.in_flight);
@@ -196,7 +212,7 @@ impl Lanes {
             state.pace.take(state.rates, now, wanted);
             self.in_flight += wanted as usize;
             room -= wanted as usize;
-            picked.push((lane, wanted));
+            picked.push(Pick { lane, count: wanted, idempotent: state.idempotent });
         }
         picked
     }
@@ -274,6 +290,10 @@ mod tests {
         Lane { company: Uuid::from_u128(1), id: Uuid::from_u128(id) }
     }
 
+    fn picked(lanes: &mut Lanes, now: Micros) -> Vec<(Lane, u32)> {
+        lanes.pick(now).into_iter().map(|pick| (pick.lane, pick.count)).collect()
+    }
+
     #[test]
     fn a_quiet_lane_is_handed_work_at_once_and_a_backlogged_one_is_not() {
         let mut lanes = Lanes::new(10);
@@ -289,13 +309,13 @@ mod tests {
             lanes.note_due(lane(id), 0, 0);
             lanes.learn(lane(id), &LIMITS);
         }
-        assert_eq!(lanes.pick(0), vec![(lane(1), 2), (lane(2), 2), (lane(3), 2)]);
+        assert_eq!(picked(&mut lanes, 0), vec![(lane(1), 2), (lane(2), 2), (lane(3), 2)]);
         for id in 1..=3 {
             lanes.claimed(lane(id), 2, 2, Some(0), 0);
         }
-        assert_eq!(lanes.pick(0), vec![]);
+        assert_eq!(picked(&mut lanes, 0), vec![]);
         lanes.release(lane(2), false, 0);
-        assert_eq!(lanes.pick(0), vec![(lane(2), 1)]);
+        assert_eq!(picked(&mut lanes, 0), vec![(lane(2), 1)]);
     }
 
     #[test]
@@ -304,18 +324,18 @@ mod tests {
         for id in 1..=3 {
             lanes.note_due(lane(id), 0, 0);
         }
-        assert_eq!(lanes.pick(0), vec![(lane(1), 1), (lane(2), 1), (lane(3), 1)]);
+        assert_eq!(picked(&mut lanes, 0), vec![(lane(1), 1), (lane(2), 1), (lane(3), 1)]);
     }
 
     #[test]
     fn a_future_job_wakes_its_lane_when_it_is_due() {
         let mut lanes = Lanes::new(3);
         lanes.note_due(lane(1), 50, 0);
-        assert_eq!(lanes.pick(49), vec![]);
+        assert_eq!(picked(&mut lanes, 49), vec![]);
         assert_eq!(lanes.next_wake(), Some(50));
         lanes.note_due(lane(1), 20, 0);
         assert_eq!(lanes.next_wake(), Some(20));
-        assert_eq!(lanes.pick(20).len(), 1);
+        assert_eq!(picked(&mut lanes, 20).len(), 1);
     }
 
     #[test]
@@ -358,7 +378,7 @@ mod tests {
                         *held.entry(lane).or_default() -= 1;
                     }
                     3 => lanes.pause(lane, now + amount, now),
-                    _ => for (lane, asked) in lanes.pick(now) {
+                    _ => for (lane, asked) in picked(&mut lanes, now) {
                         let left = waiting.entry(lane).or_default();
                         let got = asked.min(*left);
                         *left -= got;
@@ -375,7 +395,7 @@ mod tests {
             }
             for _ in 0..1_000 {
                 now += 70_000_000;
-                for (lane, asked) in lanes.pick(now) {
+                for (lane, asked) in picked(&mut lanes, now) {
                     let left = waiting.entry(lane).or_default();
                     let got = asked.min(*left);
                     *left -= got;

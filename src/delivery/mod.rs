@@ -1,5 +1,222 @@
 //! Carrying deliveries out: lanes, claims, intents, attempts and what follows from them.
 
+mod committer;
 pub mod lanes;
+mod lease;
+pub mod model;
+pub mod notices;
 mod pace;
+mod perform;
 pub mod policy;
+mod recover;
+mod target;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use santral_connectors::manifest::Limits;
+use tokio::sync::{Notify, mpsc};
+use url::Url;
+use uuid::Uuid;
+
+use self::committer::Write;
+use self::lanes::{Lane, Lanes};
+use self::lease::Lease;
+use crate::automation::Renderer;
+use crate::clock::{Clock, Micros};
+use crate::companies::setup::Setups;
+use crate::db::Db;
+use crate::outbound::Outbound;
+use crate::store::jobs::Phase;
+use crate::vault::Keyring;
+
+pub use committer::Notice;
+pub(crate) use committer::store_notices;
+pub use perform::Job;
+
+/// How long an orderly stop waits for calls under way; what is left then is found by whoever starts next.
+const STOP_WITHIN: Duration = Duration::from_secs(22);
+/// A node looks around at least this often, whatever it has been told.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// What the engine works with.
+#[derive(Debug, Clone)]
+pub struct Services {
+    pub db: Db,
+    pub clock: Clock,
+    pub setups: Setups,
+    pub keyring: Arc<Keyring>,
+    pub outbound: Outbound,
+    pub renderer: &'static Renderer,
+    /// Other base addresses of vendors, from configuration.
+    pub overrides: Arc<BTreeMap<&'static str, Url>>,
+}
+
+/// This node's part in carrying deliveries out; clones share it.
+#[derive(Debug, Clone)]
+pub struct Engine(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    services: Services,
+    node: Uuid,
+    delivers: bool,
+    lanes: Mutex<Lanes>,
+    wake: Notify,
+    writes: mpsc::UnboundedSender<Write>,
+    lease: Lease,
+    stopping: AtomicBool,
+    /// Lanes with new work that other nodes should hear of.
+    untold: Mutex<Vec<(Lane, Micros)>>,
+}
+
+impl Engine {
+    /// Starts the engine. A node that only answers the API (`delivers` false) still hands work to others.
+    pub fn start(services: Services, node: Uuid, delivers: bool, capacity: usize) -> Self {
+        let (writes, received) = mpsc::unbounded_channel();
+        let engine = Self(Arc::new(Inner {
+            lease: Lease::new(services.db.is_single_process()),
+            services,
+            node,
+            delivers,
+            lanes: Mutex::new(Lanes::new(capacity)),
+            wake: Notify::new(),
+            writes,
+            stopping: AtomicBool::new(false),
+            untold: Mutex::default(),
+        }));
+        tokio::spawn(committer::run(engine.clone(), received));
+        tokio::spawn(recover::run(engine.clone()));
+        engine
+    }
+
+    /// Stops taking work, waits for calls under way, and gives the node's lease back.
+    pub async fn stop(&self) {
+        self.0.stopping.store(true, Ordering::Release);
+        self.0.wake.notify_one();
+        let finished = async {
+            while self.lanes().in_flight() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(STOP_WITHIN, finished).await.is_err() {
+            let left = self.lanes().in_flight();
+            tracing::warn!(
+                left,
+                "calls to vendors did not end in time; their outcome is settled at the next start"
+            );
+        }
+        recover::leave(self).await;
+    }
+
+    /// Takes a slot for a delivery that is being stored right now, so that it starts without a detour over the
+    /// queue. Returns the phase its job is to be stored in. A slot that is not used is given back by
+    /// [`Self::unreserve`].
+    pub fn reserve(&self, lane: Lane, limits: &'static Limits, now: Micros) -> Option<Phase> {
+        if !self.may_claim() || !self.owns(lane) || !self.lanes().reserve(lane, limits, now) {
+            return None;
+        }
+        Some(if limits.idempotent { Phase::Sending } else { Phase::Claimed })
+    }
+
+    /// Gives back a slot whose delivery was not stored after all.
+    pub fn unreserve(&self, lane: Lane) {
+        self.lanes().release(lane, false, self.clock().micros());
+    }
+
+    /// Starts a delivery whose slot was reserved and whose job is committed.
+    pub fn begin(&self, job: Job) {
+        tokio::spawn(perform::carry_out(self.clone(), job));
+    }
+
+    /// Says that jobs wait in lanes: this node's own are woken, other nodes are told.
+    pub fn announce(&self, waiting: &[(Lane, Micros)]) {
+        if waiting.is_empty() {
+            return;
+        }
+        let now = self.clock().micros();
+        let mut lanes = self.lanes();
+        let mut woken = false;
+        for (lane, due) in waiting {
+            if self.0.delivers && self.owns(*lane) {
+                lanes.note_due(*lane, *due, now);
+                woken = true;
+            } else {
+                self.0.untold.lock().unwrap_or_else(PoisonError::into_inner).push((*lane, *due));
+            }
+        }
+        drop(lanes);
+        if woken {
+            self.0.wake.notify_one();
+        }
+    }
+
+    /// A connection was mended: its held deliveries go on, and whatever rest its lane was given ends.
+    pub async fn resume(&self, lane: Lane) -> crate::db::Result<()> {
+        recover::release_held(self, lane).await
+    }
+
+    /// This node's id, as it stands in leases.
+    pub fn node(&self) -> Uuid {
+        self.0.node
+    }
+
+    pub fn services(&self) -> &Services {
+        &self.0.services
+    }
+
+    /// Whether this node may still hold what it has claimed.
+    pub fn lease_is_valid(&self) -> bool {
+        self.0.lease.is_valid()
+    }
+
+    /// Whether this node carries deliveries out.
+    pub fn delivers(&self) -> bool {
+        self.0.delivers
+    }
+
+    fn db(&self) -> &Db {
+        &self.0.services.db
+    }
+
+    fn clock(&self) -> Clock {
+        self.0.services.clock
+    }
+
+    fn setups(&self) -> &Setups {
+        &self.0.services.setups
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, write: Write) {
+        // The committer outlives every delivery; if it is gone, so is the process.
+        let _ = self.0.writes.send(write);
+    }
+
+    fn may_claim(&self) -> bool {
+        self.0.delivers && !self.0.stopping.load(Ordering::Acquire) && self.0.lease.is_valid()
+    }
+
+    fn owns(&self, lane: Lane) -> bool {
+        self.0.lease.owns(self.0.node, lane)
+    }
+
+    fn has_stopped(&self) -> bool {
+        self.0.stopping.load(Ordering::Acquire) && self.lanes().in_flight() == 0
+    }
+
+    async fn woken(&self) {
+        self.0.wake.notified().await;
+    }
+
+    fn until_next_wake(&self) -> Duration {
+        let Some(at) = self.lanes().next_wake() else { return LONGEST_SLEEP };
+        let micros = u64::try_from(at - self.clock().micros()).unwrap_or(0);
+        Duration::from_micros(micros).min(LONGEST_SLEEP)
+    }
+}

@@ -43,7 +43,10 @@ sql! {
             locale = coalesce($4, locale), timezone = coalesce($5, timezone),
             notice_email = coalesce($6, notice_email), version = version + 1, updated_at = $7
         where id = $1 returning *";
-    BUMP = "update companies set version = version + 1 where id = $1";
+    /// Every node hears of it and forgets its copy.
+    BUMP = pg: "with bumped as (update companies set version = version + 1 where id = $1 returning id)
+        select pg_notify('santral_changed', id::text) from bumped",
+    sqlite: "update companies set version = version + 1 where id = $1";
     VERSIONS = pg: "select id, version, status from companies where id = any($1)",
     sqlite: "select id, version, status from companies where id in (select unhex(value) from json_each($1))";
     ERASE = "update companies set status = 'erasing', data_key = null, external_id = null, version = version + 1,
@@ -120,7 +123,9 @@ pub async fn bump(tx: &mut Tx, id: Uuid) -> Result<()> {
 /// The version and whether it is in use, of each company that exists.
 pub async fn versions(tx: &mut Tx, ids: Vec<Uuid>) -> Result<Vec<(Uuid, i64, bool)>> {
     let rows = tx.fetch_all(&VERSIONS, args![ids]).await?;
-    rows.iter().map(|row| Ok((row.uuid("id")?, row.i64("version")?, row.text("status")? == "active"))).collect()
+    rows.iter()
+        .map(|row| Ok((row.uuid("id")?, row.i64("version")?, row.text("status")? == "active")))
+        .collect()
 }
 
 /// Destroys the data key, frees the external id and marks the company as being erased.

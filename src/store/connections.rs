@@ -47,8 +47,11 @@ sql! {
     PUT_SECRET = "insert into credentials (company_id, id, secret, version, updated_at) values ($1, $2, $3, 1, $4)
         on conflict (company_id, id) do update set secret = excluded.secret, version = credentials.version + 1,
             updated_at = excluded.updated_at";
-    SET_STATUS = "update connections set status = $3, reason = $4, detail = $5, last_error_at = coalesce($6, last_error_at)
+    SET_STATUS = "update connections set status = $3, reason = $4, detail = $5
         where company_id = $1 and id = $2 and (status <> $3 or coalesce(reason, '') <> coalesce($4, ''))";
+    /// A connection that a person switched off stays off.
+    SET_BROKEN = "update connections set status = 'error', reason = $3, detail = $4, last_error_at = $5
+        where company_id = $1 and id = $2 and status = 'active'";
     CHECKED = "update connections set checked_at = $3, last_ok_at = coalesce($4, last_ok_at),
             last_error_at = coalesce($5, last_error_at), detail = $6, account = coalesce($7, account)
         where company_id = $1 and id = $2";
@@ -134,12 +137,23 @@ pub async fn put(tx: &mut Tx, c: &Put, now: Micros) -> Result<()> {
 /// Sets the status; says whether it is a change.
 pub async fn set_status(
     tx: &mut Tx,
-    (company, id): (Uuid, Uuid),
+    company: Uuid,
+    id: Uuid,
     status: &str,
     (reason, detail): (Option<&str>, Option<&str>),
-    failed_at: Option<Micros>,
 ) -> Result<bool> {
-    Ok(tx.execute(&SET_STATUS, args![company, id, status, reason, detail, failed_at]).await? > 0)
+    Ok(tx.execute(&SET_STATUS, args![company, id, status, reason, detail]).await? > 0)
+}
+
+/// Puts an active connection into `error`; says whether it was active.
+pub async fn set_broken(
+    tx: &mut Tx,
+    company: Uuid,
+    id: Uuid,
+    (reason, detail): (&str, &str),
+    now: Micros,
+) -> Result<bool> {
+    Ok(tx.execute(&SET_BROKEN, args![company, id, reason, detail, now]).await? > 0)
 }
 
 /// Writes down what a check found: the account when it went well, else the reason in plain words.

@@ -27,14 +27,7 @@ pub struct Key {
 
 /// Takes the key, or says which body and delivery already have it.
 pub async fn take(tx: &mut Tx, key: &Key, now: Micros) -> Result<Option<(Vec<u8>, Uuid)>> {
-    let args = args![
-        key.company,
-        key.key.as_str(),
-        key.body_hash.clone(),
-        key.delivery,
-        key.expires_at,
-        now
-    ];
+    let args = args![key.company, key.key.as_str(), key.body_hash.clone(), key.delivery, key.expires_at, now];
     if tx.fetch_optional(&TAKE, args).await?.is_some() {
         return Ok(None);
     }

@@ -66,9 +66,9 @@ sql! {
                 select id from jobs where company_id = w.company_id and lane = w.lane and owner is null
                     and due_at <= $3 and payload_version <= $4
                 order by due_at, id limit $5 for update skip locked) j)
-        update jobs set owner = $6, epoch = epoch + 1, phase = 1 from picked where jobs.id = picked.id
+        update jobs set owner = $6, epoch = epoch + 1, phase = $7 from picked where jobs.id = picked.id
         returning jobs.id, company_id, lane, epoch, attempt, due_at",
-    sqlite: "update jobs set owner = $5, epoch = epoch + 1, phase = 1 where id in (
+    sqlite: "update jobs set owner = $5, epoch = epoch + 1, phase = $6 where id in (
             select unhex(found.value) from json_each($1) lanes, json_each((
                 select json_group_array(hex(id)) from (
                     select id from jobs where company_id = unhex(lanes.value->>0) and lane = unhex(lanes.value->>1)
@@ -146,6 +146,7 @@ sql! {
     sqlite: "delete from jobs where (id, epoch) in
         (select unhex(value->>0), value->>1 from json_each($1)) returning id";
 
+    TELL = pg: "select pg_notify('santral_work', $1)", sqlite: "select $1";
     OLDEST = "select min(due_at) as due_at from jobs where owner is null and due_at < $1";
 }
 
@@ -187,16 +188,16 @@ fn lanes_bulk(lanes: impl Iterator<Item = Lane>) -> Bulk {
     bulk
 }
 
-/// Claims at most `each` due jobs in each of `lanes` for `owner`, in order of due time.
+/// Claims at most `each` due jobs in each of `lanes` for `owner`, in order of due time, and puts them into `phase`.
 pub async fn claim_due(
     tx: &mut Tx,
     lanes: &[Lane],
     each: u32,
-    owner: Uuid,
+    (owner, phase): (Uuid, Phase),
     now: Micros,
 ) -> Result<Vec<Claim>> {
     let bulk = lanes_bulk(lanes.iter().copied());
-    let args = args![now, PAYLOAD_VERSION, each, owner];
+    let args = args![now, PAYLOAD_VERSION, each, owner, phase as i64];
     tx.fetch_bulk(&CLAIM, bulk, args).await?.iter().map(claim).collect()
 }
 
@@ -302,6 +303,26 @@ pub async fn free(tx: &mut Tx, claims: &[Claim], spent: i64) -> Result<Vec<Uuid>
 /// Ends jobs whose owner is gone. Returns those it ended.
 pub async fn abandon(tx: &mut Tx, claims: &[Claim]) -> Result<Vec<Uuid>> {
     ids(&tx.fetch_bulk(&DROP, fences(claims.iter()), args![]).await?)
+}
+
+/// Tells other nodes of work in lanes, as `company:lane:due` words. A single process has nobody to tell.
+pub async fn tell(tx: &mut Tx, lanes: &[(Lane, Micros)]) -> Result<()> {
+    let words: Vec<_> =
+        lanes.iter().map(|(l, due)| format!("{}:{}:{due}", l.company.simple(), l.id.simple())).collect();
+    tx.execute(&TELL, args![words.join(" ")]).await.map(drop)
+}
+
+/// Reads what [`tell`] wrote; words it does not know are passed over.
+pub fn told(payload: &str) -> Vec<(Lane, Micros)> {
+    payload
+        .split(' ')
+        .filter_map(|word| {
+            let mut parts = word.split(':');
+            let company = Uuid::try_parse(parts.next()?).ok()?;
+            let id = Uuid::try_parse(parts.next()?).ok()?;
+            Some((Lane { company, id }, parts.next()?.parse().ok()?))
+        })
+        .collect()
 }
 
 /// The due time of the job that waits longest.

@@ -1,5 +1,6 @@
 //! One file per table: functions over a transaction. SQL lives here and nowhere else.
 
+pub mod automations;
 pub mod blobs;
 pub mod companies;
 pub mod connections;
@@ -8,3 +9,5 @@ pub mod events;
 pub mod idempotency;
 pub mod jobs;
 pub mod nodes;
+pub mod templates;
+pub mod webhooks;

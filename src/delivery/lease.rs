@@ -1,0 +1,120 @@
+//! How long this node may hold what it claimed, and which lanes are its own.
+//!
+//! The node renews one lease; a job carries its owner and epoch. Time is the process's monotonic clock, which goes on
+//! while the process is frozen, so a thawed node knows at once that it is late.
+
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::lanes::Lane;
+
+/// What a renewal buys in the database.
+pub const LASTS: Duration = Duration::from_secs(15);
+/// A node renews this often.
+pub const RENEW_EVERY: Duration = Duration::from_secs(3);
+/// A node stops trusting its lease this much before the database does: for a call that is just about to start.
+const MARGIN: Duration = Duration::from_secs(4);
+
+#[derive(Debug)]
+pub(super) struct Lease {
+    /// A single process holds its database for as long as it lives.
+    forever: bool,
+    state: RwLock<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    valid_until: Option<Instant>,
+    workers: Vec<Uuid>,
+}
+
+impl Lease {
+    pub(super) fn new(forever: bool) -> Self {
+        Self { forever, state: RwLock::new(State { valid_until: None, workers: Vec::new() }) }
+    }
+
+    /// A renewal that was asked for at `asked` went through; these nodes carry deliveries out.
+    pub(super) fn renewed(&self, asked: Instant, workers: Vec<Uuid>) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        *state = State { valid_until: Some(asked + LASTS - MARGIN), workers };
+    }
+
+    pub(super) fn is_valid(&self) -> bool {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        self.forever || state.valid_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Lanes are spread over the nodes by highest random weight, so that each node's limiter is the only one of its
+    /// lanes and few lanes move when a node comes or goes.
+    pub(super) fn owns(&self, node: Uuid, lane: Lane) -> bool {
+        if self.forever {
+            return true;
+        }
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.workers.iter().max_by_key(|worker| weight(**worker, lane)).is_none_or(|owner| *owner == node)
+    }
+}
+
+/// SplitMix64 over the ids: stable across processes and versions.
+fn weight(worker: Uuid, lane: Lane) -> u64 {
+    let (a, b) = worker.as_u64_pair();
+    let (c, d) = lane.id.as_u64_pair();
+    let (e, f) = lane.company.as_u64_pair();
+    [a, b, c, d, e, f].into_iter().fold(0x9e37_79b9_7f4a_7c15, |hash: u64, word| {
+        let mut z = (hash ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(id: u128) -> Lane {
+        Lane { company: Uuid::from_u128(7), id: Uuid::from_u128(id) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_not_renewed_is_no_longer_trusted_before_it_ends() {
+        let lease = Lease::new(false);
+        assert!(!lease.is_valid());
+        lease.renewed(Instant::now(), Vec::new());
+        tokio::time::advance(LASTS - MARGIN - Duration::from_millis(1)).await;
+        assert!(lease.is_valid());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!lease.is_valid());
+    }
+
+    #[test]
+    fn every_lane_has_one_owner_and_they_are_spread_evenly() {
+        let nodes: Vec<_> = (1..=3).map(Uuid::from_u128).collect();
+        let lease = Lease::new(false);
+        lease.renewed(Instant::now(), nodes.clone());
+        let mut counts = [0; 3];
+        for id in 0..3_000 {
+            let owners: Vec<_> = (0..3).filter(|n| lease.owns(nodes[*n], lane(id))).collect();
+            assert_eq!(owners.len(), 1);
+            counts[owners[0]] += 1;
+        }
+        assert!(counts.iter().all(|count| (900..1_100).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn when_a_node_leaves_only_its_own_lanes_move() {
+        let nodes: Vec<_> = (1..=3).map(Uuid::from_u128).collect();
+        let before = Lease::new(false);
+        before.renewed(Instant::now(), nodes.clone());
+        let after = Lease::new(false);
+        after.renewed(Instant::now(), nodes[..2].to_vec());
+        for id in 0..1_000 {
+            for node in &nodes[..2] {
+                assert!(!before.owns(*node, lane(id)) || after.owns(*node, lane(id)));
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! News for the CRM: deliveries to its webhook endpoints, born of other deliveries and of connections.
+
+use std::sync::Arc;
+
+use santral_connectors::operation::{Notify, Operation};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Notice;
+use super::lanes::Lane;
+use super::model::{Origin, Payload, State, Work};
+use crate::clock::{Micros, rfc3339};
+use crate::companies::setup::{Setup, Webhook};
+use crate::ids::{AutomationId, CompanyId, ConnectionId, DeliveryId, EventId, WebhookId, new_uuid};
+use crate::store::deliveries::NewDelivery;
+
+/// What is told of a delivery.
+#[derive(Debug)]
+pub struct News<'a> {
+    pub company: Uuid,
+    pub id: Uuid,
+    pub state: State,
+    pub reason: Option<&'a str>,
+    pub operation: &'a str,
+    pub channel: Option<&'a str>,
+    pub provider: Option<&'a str>,
+    pub connection: Option<Uuid>,
+    pub to: Option<&'a str>,
+    pub subject: Option<&'a str>,
+    pub automation: Option<Uuid>,
+    pub event: Option<Uuid>,
+    pub created_at: Micros,
+    pub at: Micros,
+}
+
+/// The endpoints that want to hear of `event_type`: the company's own and the platform's.
+fn listeners<'a>(setup: &'a Setup, platform: Option<&'a Arc<Setup>>, event_type: &str) -> Vec<&'a Webhook> {
+    let platform = platform.into_iter().flat_map(|platform| &platform.webhooks);
+    setup.webhooks.iter().chain(platform).filter(|webhook| webhook.wants(event_type)).collect()
+}
+
+/// A notice for every endpoint that wants to hear of a delivery's new state.
+pub fn of_delivery(setup: &Setup, platform: Option<&Arc<Setup>>, news: &News<'_>) -> Vec<Notice> {
+    let event_type = format!("delivery.{}", news.state.as_str());
+    let listeners = listeners(setup, platform, &event_type);
+    if listeners.is_empty() {
+        return Vec::new();
+    }
+    let data = json!({
+        "company": CompanyId(news.company),
+        "delivery": {
+            "id": DeliveryId(news.id),
+            "state": news.state,
+            "reason": news.reason,
+            "operation": news.operation,
+            "channel": news.channel,
+            "provider": news.provider,
+            "connection": news.connection.map(ConnectionId),
+            "to": news.to,
+            "subject": news.subject,
+            "automation": news.automation.map(AutomationId),
+            "event": news.event.map(EventId),
+            "created_at": rfc3339(news.created_at),
+        },
+    });
+    listeners
+        .into_iter()
+        .filter_map(|webhook| notice(webhook, news.company, &event_type, (&data, news.subject), news.at))
+        .collect()
+}
+
+/// A notice for every endpoint that wants to hear of a connection.
+pub fn of_connection(
+    setup: &Setup,
+    platform: Option<&Arc<Setup>>,
+    event_type: &str,
+    data: &serde_json::Value,
+    at: Micros,
+) -> Vec<Notice> {
+    listeners(setup, platform, event_type)
+        .into_iter()
+        .filter_map(|webhook| notice(webhook, setup.id.0, event_type, (data, None), at))
+        .collect()
+}
+
+/// One notice, as a delivery of its own. `None` only if JSON itself failed.
+pub fn notice(
+    webhook: &Webhook,
+    company: Uuid,
+    event_type: &str,
+    (data, subject): (&serde_json::Value, Option<&str>),
+    at: Micros,
+) -> Option<Notice> {
+    let notify = Notify {
+        event_type: event_type.to_owned(),
+        timestamp: rfc3339(at),
+        data: serde_json::value::to_raw_value(data).ok()?,
+    };
+    let payload = Payload { pinned: true, work: Work::Ready(Operation::Notify(notify)) };
+    Some(Notice {
+        delivery: NewDelivery {
+            company,
+            id: new_uuid(),
+            state: State::Queued.as_str(),
+            reason: None,
+            origin: Origin::Notice.as_str(),
+            operation: "notify",
+            channel: Some("webhook"),
+            provider: Some("webhook"),
+            connection: Some(webhook.id),
+            recipient: Some(WebhookId(webhook.id).to_string()),
+            subject: subject.map(ToOwned::to_owned),
+            automation: None,
+            event: None,
+            created_at: at,
+            due_at: at,
+            finished_at: None,
+            attempts: "[]".to_owned(),
+            payload: serde_json::to_string(&payload).ok()?,
+        },
+        lane: Lane { company, id: webhook.id },
+    })
+}

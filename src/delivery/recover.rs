@@ -1,0 +1,266 @@
+//! What keeps the queue going whatever happens: leases are renewed, dead nodes' work is freed, missed wake-ups are
+//! found, held deliveries go on.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::lanes::Lane;
+use super::lease::{LASTS, RENEW_EVERY};
+use super::model::{Attempt, State};
+use super::{Engine, notices};
+use crate::clock::{Micros, rfc3339};
+use crate::db;
+use crate::delivery::notices::News;
+use crate::ids::{CompanyId, DeliveryId};
+use crate::store::deliveries::{self, Settlement};
+use crate::store::jobs::{self, Claim, Phase};
+use crate::store::nodes;
+
+/// A sweep finds every lane with work; in between, wake-ups do.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Other nodes hear of new work in their lanes at most this often.
+const TELL_EVERY: Duration = Duration::from_millis(5);
+const REAP: i64 = 500;
+const RELEASE: i64 = 1_000;
+
+/// Runs for as long as the process.
+pub(super) async fn run(engine: Engine) {
+    if engine.db().is_single_process() {
+        // Whoever had this database before is dead: the file lock says so.
+        while let Err(error) = start_single(&engine).await {
+            tracing::error!(%error, "work of the former process cannot be freed yet");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        return;
+    }
+    tokio::join!(keep_lease(&engine), sweep_regularly(&engine), tell_others(&engine));
+}
+
+async fn start_single(engine: &Engine) -> db::Result<()> {
+    while reap(engine, Micros::MAX - 1).await? {}
+    sweep(engine).await
+}
+
+async fn keep_lease(engine: &Engine) {
+    loop {
+        let asked = Instant::now();
+        match renew(engine).await {
+            Ok(workers) => engine.0.lease.renewed(asked, workers),
+            Err(error) => tracing::warn!(%error, "this node's lease could not be renewed"),
+        }
+        engine.0.wake.notify_one();
+        tokio::time::sleep(RENEW_EVERY).await;
+    }
+}
+
+async fn renew(engine: &Engine) -> db::Result<Vec<Uuid>> {
+    let mut tx = engine.db().system("renew this node's lease").write().await?;
+    let now = nodes::database_now(&mut tx).await?;
+    let lasts = i64::try_from(LASTS.as_micros()).unwrap_or(i64::MAX);
+    let role = if engine.delivers() { "worker" } else { "api" };
+    nodes::renew(&mut tx, engine.node(), role, now, now + lasts).await?;
+    let workers = nodes::workers(&mut tx, now).await?;
+    tx.commit().await?;
+    Ok(workers)
+}
+
+/// Gives the lease back, so that others need not wait for it to end.
+pub(super) async fn leave(engine: &Engine) {
+    if engine.db().is_single_process() {
+        return;
+    }
+    let leave = async {
+        let mut tx = engine.db().system("leave").write().await?;
+        nodes::leave(&mut tx, engine.node()).await?;
+        tx.commit().await
+    };
+    if let Err(error) = leave.await {
+        tracing::warn!(%error, "this node's lease could not be given back; it ends by itself");
+    }
+}
+
+async fn sweep_regularly(engine: &Engine) {
+    loop {
+        if engine.delivers() && engine.lease_is_valid() {
+            let swept = async {
+                let now = database_now(engine).await?;
+                while reap(engine, now).await? {}
+                sweep(engine).await
+            };
+            if let Err(error) = swept.await {
+                tracing::warn!(%error, "the queue could not be swept");
+            }
+            tokio::time::sleep(SWEEP_EVERY / 5).await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+async fn database_now(engine: &Engine) -> db::Result<Micros> {
+    nodes::database_now(&mut engine.db().system("compare leases").read().await?).await
+}
+
+async fn sweep(engine: &Engine) -> db::Result<()> {
+    let mut tx = engine.db().system("find lanes with waiting work").read().await?;
+    let found = jobs::sweep(&mut tx).await?;
+    drop(tx);
+    let own: Vec<_> = found.into_iter().filter(|(lane, _)| engine.owns(*lane)).collect();
+    engine.announce(&own);
+    Ok(())
+}
+
+async fn tell_others(engine: &Engine) {
+    loop {
+        tokio::time::sleep(TELL_EVERY).await;
+        let mut untold = std::mem::take(&mut *engine.0.untold.lock().unwrap_or_else(PoisonError::into_inner));
+        if untold.is_empty() {
+            continue;
+        }
+        untold.sort_unstable();
+        untold.dedup_by_key(|(lane, _)| *lane);
+        if let Err(error) = tell(engine, &untold).await {
+            tracing::warn!(%error, "other nodes could not be told of new work; their sweep will find it");
+        }
+    }
+}
+
+async fn tell(engine: &Engine, lanes: &[(Lane, Micros)]) -> db::Result<()> {
+    // A notification holds 8,000 bytes; a lane takes 33 + 32 + a time.
+    for lanes in lanes.chunks(80) {
+        let mut tx = engine.db().system("tell other nodes of new work").write().await?;
+        jobs::tell(&mut tx, lanes).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Frees the work of nodes whose lease has ended; true when there may be more.
+///
+/// What was only claimed is simply free again. What was being sent is free where the receiver dedupes, and unknown
+/// where a person might get it twice.
+async fn reap(engine: &Engine, now: Micros) -> db::Result<bool> {
+    let mut tx = engine.db().system("find work of dead nodes").write().await?;
+    let found = jobs::of_dead_owners(&mut tx, now, REAP).await?;
+    drop(tx);
+    if found.is_empty() {
+        return Ok(false);
+    }
+    let mut companies: Vec<_> = found.iter().map(|(claim, _)| CompanyId(claim.lane.company)).collect();
+    companies.sort_unstable();
+    companies.dedup();
+    let (mut free, mut resend, mut lost) = (Vec::new(), Vec::new(), Vec::new());
+    for (claim, phase) in &found {
+        match phase {
+            Phase::Sending if is_idempotent(engine, claim).await? => resend.push(*claim),
+            Phase::Sending => lost.push(*claim),
+            Phase::Waiting | Phase::Claimed => free.push(*claim),
+        }
+    }
+    tracing::warn!(
+        free = free.len(),
+        resend = resend.len(),
+        unknown = lost.len(),
+        "work of a dead node was found"
+    );
+    metrics::counter!("santral_lease_expired_total").increment(found.len() as u64);
+    let unknown = settlements(engine, &lost).await?;
+    let mut tx = engine.db().companies(&companies).write().await?;
+    jobs::free(&mut tx, &free, 0).await?;
+    jobs::free(&mut tx, &resend, 1).await?;
+    let ended = jobs::abandon(&mut tx, &lost).await?;
+    let (settled, told): (Vec<_>, Vec<_>) =
+        unknown.into_iter().filter(|(settlement, _)| ended.contains(&settlement.id)).unzip();
+    deliveries::settle(&mut tx, &settled).await?;
+    let told: Vec<_> = told.into_iter().flatten().collect();
+    let mut waiting = super::store_notices(&mut tx, &told).await?;
+    tx.commit().await?;
+    waiting.extend(free.iter().chain(&resend).map(|claim| (claim.lane, claim.due_at)));
+    engine.announce(&waiting);
+    Ok(true)
+}
+
+async fn is_idempotent(engine: &Engine, claim: &Claim) -> db::Result<bool> {
+    let setup = engine.setups().get(CompanyId(claim.lane.company)).await?;
+    let connection = setup.as_ref().and_then(|setup| setup.connection(claim.lane.id));
+    // A lane that is no connection is a webhook endpoint, whose receiver dedupes.
+    Ok(connection.is_none_or(|connection| {
+        santral_connectors::find(&connection.provider).is_some_and(|connector| connector.limits.idempotent)
+    }))
+}
+
+/// How deliveries whose outcome nobody knows are written down, and who is told.
+async fn settlements(engine: &Engine, lost: &[Claim]) -> db::Result<Vec<(Settlement, Vec<super::Notice>)>> {
+    let now = engine.clock().micros();
+    let platform = engine.setups().platform().await?;
+    let mut settlements = Vec::with_capacity(lost.len());
+    for claim in lost {
+        let company = claim.lane.company;
+        let setup = engine.setups().get(CompanyId(company)).await?;
+        let attempt = Attempt {
+            number: claim.attempt,
+            started_at: rfc3339(now).into(),
+            duration_ms: 0,
+            outcome: "unknown".into(),
+            code: Some("worker_lost".into()),
+            detail: Some("the server stopped while the vendor was being called".into()),
+            connection: None,
+            provider: None,
+        };
+        tracing::warn!(delivery = %DeliveryId(claim.id), "the outcome of a delivery is unknown");
+        let news = News {
+            company,
+            id: claim.id,
+            state: State::Unknown,
+            reason: Some("worker_lost"),
+            operation: "",
+            channel: None,
+            provider: None,
+            connection: Some(claim.lane.id),
+            to: None,
+            subject: None,
+            automation: None,
+            event: None,
+            created_at: now,
+            at: now,
+        };
+        let told =
+            setup.map(|setup| notices::of_delivery(&setup, platform.as_ref(), &news)).unwrap_or_default();
+        settlements.push((
+            Settlement {
+                company,
+                id: claim.id,
+                state: State::Unknown.as_str(),
+                reason: Some("worker_lost".to_owned()),
+                provider: None,
+                connection: None,
+                recipient: None,
+                due_at: claim.due_at,
+                finished_at: None,
+                attempt: serde_json::to_string(&attempt).ok(),
+                output: None,
+            },
+            told,
+        ));
+    }
+    Ok(settlements)
+}
+
+/// Lets a mended connection's held deliveries go on, in small transactions.
+pub(super) async fn release_held(engine: &Engine, lane: Lane) -> db::Result<()> {
+    let now = engine.clock().micros();
+    engine.lanes().resume(lane, now);
+    loop {
+        let mut tx = engine.db().company(CompanyId(lane.company)).write().await?;
+        let ids = jobs::release_held(&mut tx, lane, RELEASE, now).await?;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        deliveries::set_states(&mut tx, lane.company, ids, (State::Queued.as_str(), None), now).await?;
+        tx.commit().await?;
+        engine.announce(&[(lane, now)]);
+    }
+}

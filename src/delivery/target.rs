@@ -1,0 +1,103 @@
+//! Where a lane leads: the connector with the connection or webhook endpoint it stands for.
+
+use std::sync::Arc;
+
+use santral_connectors::{Channel, Connector, Credentials, Settings};
+use uuid::Uuid;
+
+use super::Services;
+use super::lanes::Lane;
+use crate::companies::setup::{Setup, settings};
+use crate::db;
+use crate::vault::VaultError;
+
+/// What a call needs of the other side.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub connector: &'static Connector,
+    pub settings: Settings,
+    pub credentials: Credentials,
+    /// Changes whenever settings or credentials do.
+    pub version: u64,
+    /// Whose webhook endpoint it is, if it is one.
+    pub webhook_of: Option<Uuid>,
+}
+
+/// A lane that leads nowhere now.
+#[derive(Debug)]
+pub(super) enum Blocked {
+    /// The connection exists but does not work: its status' reason.
+    Broken(String),
+    /// A person switched it off.
+    Inactive,
+    /// It is gone.
+    Gone,
+    /// Its secrets do not open.
+    Vault(VaultError),
+}
+
+pub(super) async fn resolve(
+    services: &Services,
+    setup: &Arc<Setup>,
+    lane: Lane,
+) -> db::Result<Result<Target, Blocked>> {
+    if let Some(connection) = setup.connection(lane.id) {
+        return Ok(of_connection(services, setup, connection));
+    }
+    if setup.webhook(lane.id).is_some() {
+        return Ok(of_webhook(services, setup, lane.id));
+    }
+    let platform = services.setups.platform().await?;
+    let platform = platform.filter(|platform| platform.webhook(lane.id).is_some());
+    Ok(match platform {
+        Some(platform) => of_webhook(services, &platform, lane.id),
+        None => Err(Blocked::Gone),
+    })
+}
+
+fn of_connection(
+    services: &Services,
+    setup: &Setup,
+    connection: &crate::store::connections::Stored,
+) -> Result<Target, Blocked> {
+    let connector = santral_connectors::find(&connection.provider).ok_or(Blocked::Gone)?;
+    match connection.status.as_str() {
+        "active" => {}
+        "inactive" => return Err(Blocked::Inactive),
+        _ => {
+            return Err(Blocked::Broken(
+                connection.reason.clone().unwrap_or_else(|| "misconfigured".to_owned()),
+            ));
+        }
+    }
+    Ok(Target {
+        connector,
+        settings: settings(connection),
+        credentials: setup.credentials(&services.keyring, connection).map_err(Blocked::Vault)?,
+        version: connection.secret_version.unsigned_abs(),
+        webhook_of: None,
+    })
+}
+
+fn of_webhook(services: &Services, setup: &Setup, id: Uuid) -> Result<Target, Blocked> {
+    let webhook = setup.webhook(id).ok_or(Blocked::Gone)?;
+    if !webhook.active {
+        return Err(Blocked::Broken("misconfigured".to_owned()));
+    }
+    let secret = setup.webhook_secret(&services.keyring, webhook).map_err(Blocked::Vault)?;
+    Ok(Target {
+        connector: &santral_connectors::webhook::CONNECTOR,
+        settings: Settings([("url".to_owned(), webhook.url.clone())].into()),
+        credentials: Credentials([("secret".to_owned(), secret)].into()),
+        version: 0,
+        webhook_of: Some(webhook.owner),
+    })
+}
+
+/// The connection that takes over when `broken` cannot deliver, if the channel has one that works.
+pub(super) fn fallback(setup: &Setup, channel: Option<Channel>, broken: Uuid) -> Option<Uuid> {
+    let default = setup.default_of(channel?);
+    [default.fallback, default.connection].into_iter().flatten().find(|candidate| {
+        *candidate != broken && setup.connection(*candidate).is_some_and(|c| c.status == "active")
+    })
+}

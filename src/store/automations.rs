@@ -1,0 +1,79 @@
+//! `automations`: what a company wants to happen when something happens.
+
+use uuid::Uuid;
+
+use crate::clock::Micros;
+use crate::db::{Result, Row, Tx, args, sql};
+
+/// An automation as it is stored; the definition is the contract's JSON.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub company: Uuid,
+    pub id: Uuid,
+    pub name: String,
+    pub enabled: bool,
+    pub trigger_type: String,
+    pub definition: String,
+    pub preset: Option<String>,
+    pub created_at: Micros,
+    pub updated_at: Micros,
+}
+
+sql! {
+    OF_COMPANY = "select * from automations where company_id = $1 order by id";
+    LIST = "select * from automations where company_id = $1 and id > $2 order by id limit $3";
+    FIND = "select * from automations where company_id = $1 and id = $2";
+    PUT = "insert into automations (company_id, id, name, enabled, trigger_type, definition, preset, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (company_id, id) do update set name = excluded.name,
+            enabled = excluded.enabled, trigger_type = excluded.trigger_type, definition = excluded.definition,
+            updated_at = excluded.updated_at";
+    DELETE = "delete from automations where company_id = $1 and id = $2";
+}
+
+fn stored(row: &Row) -> Result<Stored> {
+    Ok(Stored {
+        company: row.uuid("company_id")?,
+        id: row.uuid("id")?,
+        name: row.text("name")?,
+        enabled: row.bool("enabled")?,
+        trigger_type: row.text("trigger_type")?,
+        definition: row.text("definition")?,
+        preset: row.opt_text("preset")?,
+        created_at: row.i64("created_at")?,
+        updated_at: row.i64("updated_at")?,
+    })
+}
+
+pub async fn of_company(tx: &mut Tx, company: Uuid) -> Result<Vec<Stored>> {
+    tx.fetch_all(&OF_COMPANY, args![company]).await?.iter().map(stored).collect()
+}
+
+/// Automations after `after`, in the order of their creation.
+pub async fn list(tx: &mut Tx, company: Uuid, after: Uuid, limit: i64) -> Result<Vec<Stored>> {
+    tx.fetch_all(&LIST, args![company, after, limit]).await?.iter().map(stored).collect()
+}
+
+pub async fn find(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<Option<Stored>> {
+    tx.fetch_optional(&FIND, args![company, id]).await?.as_ref().map(stored).transpose()
+}
+
+/// Stores it, new or changed.
+pub async fn put(tx: &mut Tx, a: &Stored) -> Result<()> {
+    let args = args![
+        a.company,
+        a.id,
+        a.name.as_str(),
+        a.enabled,
+        a.trigger_type.as_str(),
+        a.definition.as_str(),
+        a.preset.as_deref(),
+        a.created_at,
+        a.updated_at,
+    ];
+    tx.execute(&PUT, args).await.map(drop)
+}
+
+/// Says whether there was one.
+pub async fn delete(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<bool> {
+    Ok(tx.execute(&DELETE, args![company, id]).await? > 0)
+}
