@@ -40,10 +40,9 @@ deny:
 typos:
     typos
 
-# Regenerate what is committed but written by the program: openapi.json, docs/configuration.md
+# Write openapi.json and docs/configuration.md anew
 generate:
-    cargo run --quiet -- openapi > openapi.json
-    cargo run --quiet -- config-reference > docs/configuration.md
+    scripts/generate
 
 # The crates' own documentation
 docs:
