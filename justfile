@@ -1,0 +1,49 @@
+# The index of commands; `just` lists them.
+
+[private]
+default:
+    @just --list
+
+# The whole job in a browser: simulated vendors, a demo company, sample events
+demo:
+    cargo run --release -- demo
+
+# Everything CI checks, from format to PostgreSQL; installs what it misses
+test:
+    scripts/test
+
+# The tests whose names contain FILTER, on both databases
+test-only FILTER:
+    cargo test --workspace {{ FILTER }}
+
+# Format everything
+fmt:
+    cargo fmt --all
+
+# Clippy, as CI runs it
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Throughput and latency against a durable relay doing the same job, in one run
+bench *ARGS:
+    cargo run --release -p bench -- {{ ARGS }}
+
+# The tests that kill the server and cut its database, again and again
+crash-test:
+    cargo test --test it crash
+
+# Licences, bans, sources and advisories of every dependency
+deny:
+    cargo deny check
+
+# Spelling of code and English pages
+typos:
+    typos
+
+# Write openapi.json and docs/configuration.md anew
+generate:
+    scripts/generate
+
+# The crates' own documentation
+docs:
+    cargo doc --workspace --no-deps --open

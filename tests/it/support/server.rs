@@ -1,0 +1,195 @@
+//! The real binary as a process, on a database of its own.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::thread;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::PATIENCE;
+use super::client::Client;
+use super::postgres::{Database, Postgres};
+
+/// The platform key every test server is started with.
+pub const PLATFORM_KEY: &str = "platform-key-of-the-integration-tests";
+
+/// Which database a test runs on: `#[values(Engine::Sqlite, Engine::Postgres)]` runs it on both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// The environment a server is started with; it inherits nothing.
+#[derive(Debug, Clone)]
+pub struct Env(BTreeMap<String, String>);
+
+/// One running server. Dropping it kills it.
+pub struct Server {
+    process: Child,
+    log: watch::Receiver<Vec<String>>,
+    address: SocketAddr,
+    env: Env,
+    database: Option<Database>,
+    folder: TempDir,
+}
+
+impl Env {
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+
+    fn for_tests(folder: &TempDir, database: Option<&Database>) -> Self {
+        let mut env = Self(BTreeMap::new());
+        env.set("SANTRAL_LISTEN", "127.0.0.1:0");
+        env.set("SANTRAL_DATA_DIR", folder.path().join("data").to_string_lossy());
+        env.set("SANTRAL_PLATFORM_KEY", PLATFORM_KEY);
+        env.set("SANTRAL_ALLOW_NETWORKS", "127.0.0.0/8,::1/128");
+        env.set("SANTRAL_SMTP_ALLOW_PLAINTEXT", "true");
+        if let Some(database) = database {
+            env.set("SANTRAL_DATABASE_URL", &database.url);
+        }
+        env
+    }
+}
+
+impl Server {
+    /// Starts on a fresh database; `customise` has the last word on the environment.
+    pub async fn start(engine: Engine, customise: impl FnOnce(&mut Env)) -> Self {
+        Self::try_start(engine, customise)
+            .await
+            .unwrap_or_else(|log| panic!("the server did not start:\n{log}"))
+    }
+
+    /// As [`Self::start`], for a server that may refuse to start: then its log.
+    pub async fn try_start(engine: Engine, customise: impl FnOnce(&mut Env)) -> Result<Self, String> {
+        let database = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(Postgres::shared().database().await),
+        };
+        Self::launch(database, customise).await
+    }
+
+    /// Starts on a database that the test holds, such as one of its own PostgreSQL or another server's.
+    pub async fn start_on(database: &Database, customise: impl FnOnce(&mut Env)) -> Self {
+        let started = Self::launch(Some(database.clone()), customise).await;
+        started.unwrap_or_else(|log| panic!("the server did not start:\n{log}"))
+    }
+
+    async fn launch(database: Option<Database>, customise: impl FnOnce(&mut Env)) -> Result<Self, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut env = Env::for_tests(&folder, database.as_ref());
+        customise(&mut env);
+        let (process, log, address) = spawn(&env).await?;
+        Ok(Self { process, log, address, env, database, folder })
+    }
+
+    /// Its base address, which a restart keeps.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A client that holds the platform key.
+    pub fn platform(&self) -> Client {
+        Client::new(self.url(), PLATFORM_KEY)
+    }
+
+    pub fn database(&self) -> Option<&Database> {
+        self.database.as_ref()
+    }
+
+    /// Where it keeps its data.
+    pub fn data_dir(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Every line it has logged since it was last started.
+    pub fn log(&self) -> Vec<String> {
+        self.log.borrow().clone()
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill9(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        // Its standard error ends when it does.
+        let ended = timeout(PATIENCE, async { while self.log.changed().await.is_ok() {} }).await;
+        assert!(ended.is_ok(), "the server ignored SIGTERM:\n{}", self.log().join("\n"));
+        self.process.wait().unwrap()
+    }
+
+    /// Starts it again after [`Self::kill9`] or [`Self::terminate`], at the same address with the same data.
+    pub async fn restart(&mut self) {
+        self.env.set("SANTRAL_LISTEN", self.address.to_string());
+        let started = spawn(&self.env).await;
+        (self.process, self.log, self.address) =
+            started.unwrap_or_else(|log| panic!("the server did not start again:\n{log}"));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+type Started = (Child, watch::Receiver<Vec<String>>, SocketAddr);
+
+/// Starts the binary and waits until it says where it listens; the error is the log of one that ended instead.
+async fn spawn(env: &Env) -> Result<Started, String> {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_santral"))
+        .arg("serve")
+        .env_clear()
+        .envs(&env.0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = follow(process.stderr.take().unwrap());
+    let listening = timeout(PATIENCE, log.wait_for(|lines| lines.iter().any(|line| address(line).is_some())));
+    let found = match listening.await {
+        Ok(Ok(lines)) => lines.iter().find_map(|line| address(line)),
+        Ok(Err(_)) | Err(_) => None,
+    };
+    match found {
+        Some(address) => Ok((process, log, address)),
+        None => {
+            let _ = process.kill();
+            let status = process.wait().unwrap();
+            Err(format!("{}\n{status}", log.borrow().join("\n")))
+        }
+    }
+}
+
+/// Collects the lines of the log as they come; the channel closes when the process does.
+fn follow(stderr: ChildStderr) -> watch::Receiver<Vec<String>> {
+    let (collect, log) = watch::channel(Vec::new());
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            collect.send_modify(|lines| lines.push(line));
+        }
+    });
+    log
+}
+
+/// The address in the log line `{"fields":{"message":"listening","address":"http://127.0.0.1:…"}}`.
+fn address(line: &str) -> Option<SocketAddr> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let fields = line.get("fields").unwrap_or(&line);
+    let listening = fields.get("message")? == "listening";
+    let address = fields.get("address")?.as_str()?.strip_prefix("http://")?;
+    address.parse().ok().filter(|_| listening)
+}
