@@ -173,4 +173,4 @@ impl fmt::Debug for Guard {
 
 #[cfg(test)]
 #[path = "guard_tests.rs"]
-mod tests;
+pub(super) mod tests;

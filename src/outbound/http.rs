@@ -81,12 +81,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// See there.
-    pub async fn fetch(
-        &self,
-        url: &str,
-        max_bytes: usize,
-        deadline: Duration,
-    ) -> Result<Fetched, Failure> {
+    pub async fn fetch(&self, url: &str, max_bytes: usize, deadline: Duration) -> Result<Fetched, Failure> {
         let request = Request::get(url).body(Bytes::new());
         let request = request.map_err(|_| Failure::rejected("url_invalid", "the address is not a URL"))?;
         let port = self.exchange(Trust::Tenant, deadline, None, max_bytes);

@@ -112,12 +112,7 @@ impl Outbound {
     /// # Errors
     /// `Retryable` when it may work later; `Rejected` with `attachment_unavailable`, `attachment_too_large`,
     /// `address_forbidden` or `url_invalid` otherwise.
-    pub async fn fetch(
-        &self,
-        url: &str,
-        max_bytes: usize,
-        deadline: Duration,
-    ) -> Result<Fetched, Failure> {
+    pub async fn fetch(&self, url: &str, max_bytes: usize, deadline: Duration) -> Result<Fetched, Failure> {
         self.http.fetch(url, max_bytes, deadline).await
     }
 

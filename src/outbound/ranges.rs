@@ -17,21 +17,21 @@ pub(super) enum Special {
 
 /// Network, prefix length, name.
 const V4: &[(Ipv4Addr, u32, &str)] = &[
-    (Ipv4Addr::new(0, 0, 0, 0), 8, "this network"),           // RFC 791
-    (Ipv4Addr::new(10, 0, 0, 0), 8, "private use"),           // RFC 1918
+    (Ipv4Addr::new(0, 0, 0, 0), 8, "this network"), // RFC 791
+    (Ipv4Addr::new(10, 0, 0, 0), 8, "private use"), // RFC 1918
     (Ipv4Addr::new(100, 64, 0, 0), 10, "shared by carriers"), // RFC 6598
-    (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback"),             // RFC 1122
-    (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local"),        // RFC 3927; cloud metadata
-    (Ipv4Addr::new(172, 16, 0, 0), 12, "private use"),        // RFC 1918
-    (Ipv4Addr::new(192, 0, 0, 0), 24, "IETF protocols"),      // RFC 6890
-    (Ipv4Addr::new(192, 0, 2, 0), 24, "documentation"),       // RFC 5737
-    (Ipv4Addr::new(192, 88, 99, 0), 24, "6to4 relay"),        // RFC 7526
-    (Ipv4Addr::new(192, 168, 0, 0), 16, "private use"),       // RFC 1918
-    (Ipv4Addr::new(198, 18, 0, 0), 15, "benchmarking"),       // RFC 2544
-    (Ipv4Addr::new(198, 51, 100, 0), 24, "documentation"),    // RFC 5737
-    (Ipv4Addr::new(203, 0, 113, 0), 24, "documentation"),     // RFC 5737
-    (Ipv4Addr::new(224, 0, 0, 0), 4, "multicast"),            // RFC 1112
-    (Ipv4Addr::new(240, 0, 0, 0), 4, "reserved"),             // RFC 1112; holds 255.255.255.255
+    (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback"),   // RFC 1122
+    (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local"), // RFC 3927; cloud metadata
+    (Ipv4Addr::new(172, 16, 0, 0), 12, "private use"), // RFC 1918
+    (Ipv4Addr::new(192, 0, 0, 0), 24, "IETF protocols"), // RFC 6890
+    (Ipv4Addr::new(192, 0, 2, 0), 24, "documentation"), // RFC 5737
+    (Ipv4Addr::new(192, 88, 99, 0), 24, "6to4 relay"), // RFC 7526
+    (Ipv4Addr::new(192, 168, 0, 0), 16, "private use"), // RFC 1918
+    (Ipv4Addr::new(198, 18, 0, 0), 15, "benchmarking"), // RFC 2544
+    (Ipv4Addr::new(198, 51, 100, 0), 24, "documentation"), // RFC 5737
+    (Ipv4Addr::new(203, 0, 113, 0), 24, "documentation"), // RFC 5737
+    (Ipv4Addr::new(224, 0, 0, 0), 4, "multicast"),  // RFC 1112
+    (Ipv4Addr::new(240, 0, 0, 0), 4, "reserved"),   // RFC 1112; holds 255.255.255.255
 ];
 
 /// Network, prefix length, name. What is outside 2000::/3 needs no line: only that is global unicast (RFC 4291 §2.4).
@@ -39,7 +39,7 @@ const V6: &[(Ipv6Addr, u32, &str)] = &[
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32, "Teredo"), // RFC 4380
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, "IETF protocols"), // RFC 2928; benchmarking, ORCHID v1 and v2
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32, "documentation"), // RFC 3849
-    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, "documentation"), // RFC 9637
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, "documentation"),  // RFC 9637
     (Ipv6Addr::UNSPECIFIED, 128, "unspecified"),
     (Ipv6Addr::LOCALHOST, 128, "loopback"),
     (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48, "local NAT64"), // RFC 8215; its prefix length is not known

@@ -16,7 +16,8 @@ use super::OutboundError;
 pub(super) fn client_config(extra_ca_pem: Option<&[u8]>) -> Result<ClientConfig, OutboundError> {
     let extra = extra_ca_pem.map(certificates).transpose()?.unwrap_or_default();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(&provider)).map_err(OutboundError::Tls)?;
+    let verifier =
+        Verifier::new_with_extra_roots(extra, Arc::clone(&provider)).map_err(OutboundError::Tls)?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(OutboundError::Tls)?

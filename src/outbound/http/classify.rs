@@ -28,7 +28,9 @@ impl From<reqwest::Error> for Broken {
 
 pub(super) fn failure(passage: Passage, broken: &Broken) -> Failure {
     match passage {
-        Passage::Denied => Failure::retryable("lease_lost", "the right to send was lost before the first byte"),
+        Passage::Denied => {
+            Failure::retryable("lease_lost", "the right to send was lost before the first byte")
+        }
         Passage::Unreached => not_sent(broken),
         Passage::Open => perhaps_sent(broken),
     }
@@ -39,7 +41,11 @@ pub(super) fn forbidden(refused: &Refused) -> Failure {
 }
 
 pub(super) fn invalid(why: &str) -> Failure {
-    Failure::misconfigured(Reason::Misconfigured, "url_invalid", format!("the address cannot be called: {why}"))
+    Failure::misconfigured(
+        Reason::Misconfigured,
+        "url_invalid",
+        format!("the address cannot be called: {why}"),
+    )
 }
 
 fn not_sent(broken: &Broken) -> Failure {

@@ -183,10 +183,13 @@ mod tests {
 
     #[test]
     fn no_address_can_add_a_command() {
-        for evil in ["", "a@x>\r\nRCPT TO:<b@x", "a@x\nDATA", "a b@x", "<a@x>", "a@x> SIZE=1", "a\0@x", "a\u{2028}@x"] {
+        for evil in
+            ["", "a@x>\r\nRCPT TO:<b@x", "a@x\nDATA", "a b@x", "<a@x>", "a@x> SIZE=1", "a\0@x", "a\u{2028}@x"]
+        {
             let as_first = Envelope::new(&mail("a@x", &[evil], ""), &everything(), false).unwrap_err();
             assert_eq!(as_first.stage, Stage::Rcpt, "{evil:?}");
-            let as_copy = Envelope::new(&mail("a@x", &["b@x", evil, "c@x"], ""), &everything(), false).unwrap();
+            let as_copy =
+                Envelope::new(&mail("a@x", &["b@x", evil, "c@x"], ""), &everything(), false).unwrap();
             assert_eq!(as_copy.unusable, [evil]);
             assert_eq!(as_copy.steps.len(), 4);
         }

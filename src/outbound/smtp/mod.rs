@@ -73,7 +73,9 @@ impl SmtpClient {
         idle_time: Duration,
     ) -> Result<Self, OutboundError> {
         let hello_name = config.hello_name.clone();
-        if hello_name.as_ref().is_some_and(|name| name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()))
+        if hello_name
+            .as_ref()
+            .is_some_and(|name| name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()))
         {
             return Err(OutboundError::HelloName);
         }

@@ -83,7 +83,8 @@ impl Pool {
 
     fn push(self: &Arc<Self>, key: PoolKey, session: Session, epoch: u64) -> Option<Session> {
         let mut state = self.lock();
-        let full = state.count >= MAX_IDLE || state.idle.get(&key).is_some_and(|all| all.len() >= MAX_PER_KEY);
+        let full =
+            state.count >= MAX_IDLE || state.idle.get(&key).is_some_and(|all| all.len() >= MAX_PER_KEY);
         if full || state.epoch != epoch || !session.is_reusable() {
             return Some(session);
         }

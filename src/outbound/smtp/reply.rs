@@ -54,8 +54,8 @@ pub(super) fn parse_line(line: &[u8]) -> Result<Line, Garbage> {
 }
 
 fn printable(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let text = String::from_utf8_lossy(text).replace(char::is_control, " ");
+    text.trim().to_owned()
 }
 
 impl Reply {
@@ -175,7 +175,9 @@ mod tests {
         assert_eq!(parse_line(b"250-SIZE 100"), line(250, false, "SIZE 100"));
         assert_eq!(parse_line(b"250"), line(250, true, ""));
         assert_eq!(parse_line(b"550 \x1b[31mred\x07"), line(550, true, "[31mred"));
-        for garbage in [&b""[..], b"25", b"25x ok", b"150 ok", b"950 ok", b"250_ok", b"HTTP/1.1 400", b"\xff\xff\xff"] {
+        for garbage in
+            [&b""[..], b"25", b"25x ok", b"150 ok", b"950 ok", b"250_ok", b"HTTP/1.1 400", b"\xff\xff\xff"]
+        {
             assert_eq!(parse_line(garbage), Err(Garbage::Line), "{garbage:?}");
         }
     }
@@ -194,9 +196,19 @@ mod tests {
 
     #[test]
     fn capabilities_are_read_in_any_case_and_in_the_old_spelling() {
-        let modern = reply(&["mail.test", "pipelining", "SIZE 1000", "8bitmime", "SMTPUTF8", "STARTTLS", "AUTH PLAIN"]);
+        let modern = reply(&[
+            "mail.test",
+            "pipelining",
+            "SIZE 1000",
+            "8bitmime",
+            "SMTPUTF8",
+            "STARTTLS",
+            "AUTH PLAIN",
+        ]);
         let found = Capabilities::parse(&modern);
-        assert!(found.pipelining && found.size && found.eight_bit && found.utf8 && found.starttls && found.plain);
+        assert!(
+            found.pipelining && found.size && found.eight_bit && found.utf8 && found.starttls && found.plain
+        );
         assert!(!found.login);
         let old = Capabilities::parse(&reply(&["PIPELINING", "AUTH=LOGIN PLAIN"]));
         assert!(old.login && old.plain && !old.pipelining);

@@ -144,6 +144,10 @@ impl Session {
                 (Err(lost), None) => return Err(lost),
             };
             self.judge(&step.kind, &reply, &mut rejected, refused);
+            // After 421 the server says no more.
+            if self.health == Health::Gone {
+                break;
+            }
         }
         rejected.map_or(Ok(()), Err)
     }
@@ -235,7 +239,11 @@ impl Session {
         }
     }
 
-    fn read(&mut self, stage: Stage, reply: Result<Result<Reply, WireError>, Elapsed>) -> Result<Reply, SmtpFailure> {
+    fn read(
+        &mut self,
+        stage: Stage,
+        reply: Result<Result<Reply, WireError>, Elapsed>,
+    ) -> Result<Reply, SmtpFailure> {
         match reply {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error)) => Err(self.lost(stage, Some(error))),
@@ -247,7 +255,8 @@ impl Session {
     fn lost(&mut self, stage: Stage, error: Option<WireError>) -> SmtpFailure {
         let left = matches!(error, Some(WireError::Closed | WireError::Io(_)));
         self.health = if left && stage < Stage::Accepted { Health::Gone } else { Health::Done };
-        let text = error.map_or_else(|| "the server did not answer in time".to_owned(), |error| error.to_string());
+        let text =
+            error.map_or_else(|| "the server did not answer in time".to_owned(), |error| error.to_string());
         SmtpFailure { stage, cause: Cause::Lost { text } }
     }
 
