@@ -4,5 +4,6 @@ pub mod clock;
 pub mod db;
 pub mod delivery;
 pub mod ids;
+pub mod outbound;
 pub mod random;
 pub mod store;

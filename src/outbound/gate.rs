@@ -1,0 +1,112 @@
+//! The last question before a byte leaves: may this call still be made?
+//!
+//! A worker can freeze after it took a delivery and thaw when another worker already has it. So the lease is asked for
+//! at the last possible moment, and whether that moment was reached tells "certainly not sent" from "perhaps sent".
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+
+/// Whether the caller still holds the right to send. Quick and without side effects.
+pub type Permit = Arc<dyn Fn() -> bool + Send + Sync>;
+
+const WAITING: u8 = 0;
+const OPEN: u8 = 1;
+const DENIED: u8 = 2;
+const UNREACHED: u8 = 3;
+
+/// Opens once or never.
+pub(super) struct Gate {
+    state: AtomicU8,
+    permit: Option<Permit>,
+}
+
+/// How far a call came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passage {
+    /// Bytes may have left.
+    Open,
+    /// The permit was gone; nothing left.
+    Denied,
+    /// It never came to sending; nothing left, and nothing will.
+    Unreached,
+}
+
+impl Gate {
+    pub(super) fn new(permit: Option<Permit>) -> Self {
+        Self { state: AtomicU8::new(WAITING), permit }
+    }
+
+    /// Asks the permit, the first time; the answer stands from then on.
+    fn pass(&self) -> bool {
+        let state = self.state.load(Ordering::Acquire);
+        if state != WAITING {
+            return state == OPEN;
+        }
+        let answer = if self.permit.as_ref().is_none_or(|permit| permit()) { OPEN } else { DENIED };
+        match self.state.compare_exchange(WAITING, answer, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => answer == OPEN,
+            Err(settled) => settled == OPEN,
+        }
+    }
+
+    /// Lets nothing pass any more and tells what did.
+    pub(super) fn shut(&self) -> Passage {
+        match self.state.compare_exchange(WAITING, UNREACHED, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) | Err(UNREACHED) => Passage::Unreached,
+            Err(DENIED) => Passage::Denied,
+            Err(_) => Passage::Open,
+        }
+    }
+}
+
+/// A request body behind a gate.
+///
+/// Over HTTP/1 hyper asks a body whether it is empty exactly when it is about to encode the request, and writes nothing
+/// to the socket before it has polled a body that is not. So that question is the gate; behind a closed gate the body
+/// claims to have content and then fails, which ends the connection with an empty wire. The tests hold hyper to it.
+pub(super) struct Gated {
+    content: Option<Bytes>,
+    gate: Arc<Gate>,
+}
+
+/// The gate was closed.
+#[derive(Debug, thiserror::Error)]
+#[error("the permit to send is gone")]
+pub(super) struct Closed;
+
+impl Gated {
+    pub(super) fn new(content: Bytes, gate: Arc<Gate>) -> Self {
+        Self { content: Some(content).filter(|content| !content.is_empty()), gate }
+    }
+}
+
+impl Body for Gated {
+    type Data = Bytes;
+    type Error = Closed;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Closed>>> {
+        if !self.gate.pass() {
+            return Poll::Ready(Some(Err(Closed)));
+        }
+        Poll::Ready(self.content.take().map(|content| Ok(Frame::data(content))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.gate.pass() && self.content.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let length = self.content.as_ref().map_or(0, Bytes::len) as u64;
+        // Behind a closed gate an empty body must be polled, or else its head would leave: so it may not look empty.
+        let denied = matches!(self.gate.state.load(Ordering::Acquire), DENIED | UNREACHED);
+        SizeHint::with_exact(if denied { length.max(1) } else { length })
+    }
+}
