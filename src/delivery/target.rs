@@ -97,7 +97,7 @@ fn of_webhook(services: &Services, setup: &Setup, id: Uuid) -> Result<Target, Bl
 /// The connection that takes over when `broken` cannot deliver, if the channel has one that works.
 pub(super) fn fallback(setup: &Setup, channel: Option<Channel>, broken: Uuid) -> Option<Uuid> {
     let default = setup.default_of(channel?);
-    [default.fallback, default.connection].into_iter().flatten().find(|candidate| {
+    [default.connection, default.fallback].into_iter().flatten().find(|candidate| {
         *candidate != broken && setup.connection(*candidate).is_some_and(|c| c.status == "active")
     })
 }

@@ -128,6 +128,12 @@ sql! {
         where company_id = $1 and id = any($2)",
     sqlite: "update deliveries set state = $3, reason = $4, due_at = $5
         where company_id = $1 and id in (select unhex(value) from json_each($2))";
+    /// What waits for its time, and what was skipped because its time had passed.
+    TIMED = "select d.id, d.state, d.connection_id, d.subject, d.event_id, d.due_at, d.payload from deliveries d
+        where d.company_id = $1 and d.id in (select id from jobs where company_id = $1 and subject = $2 and phase <> 2)
+        union all
+        select d.id, d.state, d.connection_id, d.subject, d.event_id, d.due_at, d.payload from deliveries d
+        where d.company_id = $1 and d.subject = $2 and d.state = 'skipped' and d.reason = $3";
     SET_PAYLOAD = "update deliveries set payload = $3 where company_id = $1 and id = $2";
 }
 
@@ -244,6 +250,41 @@ pub(super) fn stored(row: &Row) -> Result<Stored> {
 /// One delivery.
 pub async fn find(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<Option<Stored>> {
     tx.fetch_optional(&FIND, args![company, id]).await?.as_ref().map(stored).transpose()
+}
+
+/// A delivery that an event of its subject may move, cancel or revive.
+#[derive(Debug, Clone)]
+pub struct TimedDelivery {
+    pub id: Uuid,
+    pub state: String,
+    pub connection: Option<Uuid>,
+    pub subject: Option<String>,
+    pub event: Option<Uuid>,
+    pub due_at: Micros,
+    pub payload: Option<String>,
+}
+
+/// The timed deliveries of a subject that wait, and those skipped for `skipped_for`.
+pub async fn timed_of_subject(
+    tx: &mut Tx,
+    company: Uuid,
+    subject: &str,
+    skipped_for: &str,
+) -> Result<Vec<TimedDelivery>> {
+    let rows = tx.fetch_all(&TIMED, args![company, subject, skipped_for]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(TimedDelivery {
+                id: row.uuid("id")?,
+                state: row.text("state")?,
+                connection: row.opt_uuid("connection_id")?,
+                subject: row.opt_text("subject")?,
+                event: row.opt_uuid("event_id")?,
+                due_at: row.i64("due_at")?,
+                payload: row.opt_text("payload")?,
+            })
+        })
+        .collect()
 }
 
 /// Another state, outside an attempt: cancelled, queued again, skipped.

@@ -120,7 +120,6 @@ sql! {
     CANCEL = "delete from jobs where id = $1 and company_id = $2 and phase <> 2 returning id";
     PHASE = "select phase from jobs where id = $1 and company_id = $2";
 
-    TIMED = "select id, phase from jobs where company_id = $1 and subject = $2";
     MOVE = "update jobs set due_at = $3, owner = null, phase = 0, epoch = epoch + 1, attempt = 1
         where id = $1 and company_id = $2 and phase <> 2";
 
@@ -265,18 +264,6 @@ fn phase_of(row: &Row) -> Result<Phase> {
         1 => Phase::Claimed,
         _ => Phase::Sending,
     })
-}
-
-/// The timed jobs of a subject that are not being sent right now.
-pub async fn timed(tx: &mut Tx, company: Uuid, subject: &str) -> Result<Vec<Uuid>> {
-    let rows = tx.fetch_all(&TIMED, args![company, subject]).await?;
-    let mut waiting = Vec::new();
-    for row in &rows {
-        if phase_of(row)? != Phase::Sending {
-            waiting.push(row.uuid("id")?);
-        }
-    }
-    Ok(waiting)
 }
 
 /// Moves a job to another time; whoever had claimed it loses it. Says whether there was one to move.

@@ -1,0 +1,247 @@
+//! Group commit: requests that arrive together share one transaction and one sync.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc};
+use uuid::Uuid;
+
+use super::plan::{Planned, PlannedDelivery, PlannedEvent};
+use super::{Item, Refused, Stored, Waiting, effects};
+use crate::clock::Micros;
+use crate::db::{self, Tx};
+use crate::delivery::lanes::Lane;
+use crate::delivery::{Engine, Job};
+use crate::ids::CompanyId;
+use crate::store::deliveries::{self, NewDelivery, Work};
+use crate::store::jobs::{self, Claim, NewJob, Phase};
+use crate::store::{blobs, companies, events, idempotency};
+
+/// More in one transaction gains nothing and delays the first.
+const BATCH: usize = 256;
+
+/// Commits groups until the way in is closed.
+pub(super) async fn run(engine: Engine, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        // Whoever waits for the first request also takes what has gathered behind it.
+        if waiting.lock().await.recv_many(&mut batch, BATCH).await == 0 {
+            return;
+        }
+        let (items, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|w| (w.item, w.answer)).unzip();
+        metrics::histogram!("santral_commit_batch_size", "kind" => "ingest").record(items.len() as f64);
+        for (answer, outcome) in answers.into_iter().zip(store(&engine, items).await) {
+            // A client that hung up has its event stored all the same.
+            let _ = answer.send(outcome);
+        }
+    }
+}
+
+/// Stores a group; if the group fails for a reason of its own, each item alone, so that one cannot fail the others.
+async fn store(engine: &Engine, mut items: Vec<Item>) -> Vec<Result<Stored, Refused>> {
+    match commit(engine, &mut items).await {
+        Ok(stored) => stored.into_iter().map(Ok).collect(),
+        Err(error) if db::is_unavailable(&error) || items.len() == 1 => {
+            let refused = refusal(&error);
+            items.iter().map(|_| Err(refused)).collect()
+        }
+        Err(_) => {
+            let mut outcomes = Vec::with_capacity(items.len());
+            for item in items {
+                let outcome = commit(engine, &mut [item]).await;
+                outcomes.push(outcome.map_err(|error| refusal(&error)).map(|mut s| s.remove(0)));
+            }
+            outcomes
+        }
+    }
+}
+
+fn refusal(error: &db::Error) -> Refused {
+    if db::is_unavailable(error) {
+        tracing::warn!(%error, "nothing can be stored: the database is away");
+        return Refused::Unavailable;
+    }
+    tracing::error!(%error, "something cannot be stored");
+    Refused::Failed
+}
+
+/// Slots taken for deliveries of a transaction that is not committed yet; dropped, they are given back.
+struct Slots<'a> {
+    engine: &'a Engine,
+    taken: Vec<(Uuid, Lane, Phase)>,
+}
+
+impl Drop for Slots<'_> {
+    fn drop(&mut self) {
+        for (_, lane, _) in self.taken.drain(..) {
+            self.engine.unreserve(lane);
+        }
+    }
+}
+
+async fn commit(engine: &Engine, items: &mut [Item]) -> db::Result<Vec<Stored>> {
+    let now = engine.services().clock.micros();
+    let mut ids: Vec<_> = items.iter().map(|item| CompanyId(item.company())).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut tx = engine.services().db.companies(&ids).write().await?;
+    let mut outcomes = check_versions(&mut tx, engine, items, ids).await?;
+    store_events(&mut tx, items, &mut outcomes).await?;
+    store_keys(&mut tx, items, &mut outcomes, now).await?;
+
+    let mut slots = Slots { engine, taken: Vec::new() };
+    let new = |outcomes: &[Stored], index: usize| outcomes.get(index) == Some(&Stored::New);
+    let planned = items.iter_mut().enumerate().filter(|(index, _)| new(&outcomes, *index));
+    let planned: Vec<&mut PlannedDelivery> = planned.flat_map(|(_, item)| deliveries_of(item)).collect();
+    let jobs = place(engine, &planned, &mut slots, now);
+    let rows: Vec<NewDelivery> = planned.iter().map(|planned| planned.row.clone()).collect();
+    if !rows.is_empty() {
+        deliveries::insert(&mut tx, &rows).await?;
+        if !jobs.is_empty() {
+            jobs::insert(&mut tx, &jobs).await?;
+        }
+        for planned in planned {
+            for blob in planned.blobs.drain(..) {
+                blobs::insert(&mut tx, blob, now).await?;
+            }
+        }
+    }
+    let mut waiting: Vec<_> =
+        jobs.iter().filter(|job| job.owner.is_none()).map(|job| (job.lane, job.due_at)).collect();
+    for (index, item) in items.iter().enumerate() {
+        if let (Item::Event(event), true) = (item, new(&outcomes, index)) {
+            waiting.extend(effects::apply(&mut tx, engine, event, now).await?);
+        }
+    }
+    tx.commit().await?;
+    begin(engine, &mut slots, rows);
+    engine.announce(&waiting);
+    count(&outcomes, items);
+    Ok(outcomes)
+}
+
+async fn check_versions(
+    tx: &mut Tx,
+    engine: &Engine,
+    items: &[Item],
+    ids: Vec<CompanyId>,
+) -> db::Result<Vec<Stored>> {
+    let versions = companies::versions(tx, ids.into_iter().map(|id| id.0).collect()).await?;
+    let versions: HashMap<_, _> = versions.into_iter().map(|(id, version, active)| (id, (version, active))).collect();
+    Ok(items
+        .iter()
+        .map(|item| match versions.get(&item.company()) {
+            Some((version, true)) if *version == item.version() => Stored::New,
+            Some((_, true)) => {
+                engine.services().setups.forget(item.company());
+                Stored::Stale
+            }
+            _ => Stored::Gone,
+        })
+        .collect())
+}
+
+async fn store_events(tx: &mut Tx, items: &[Item], outcomes: &mut [Stored]) -> db::Result<()> {
+    let events: Vec<&PlannedEvent> = items
+        .iter()
+        .zip(outcomes.iter())
+        .filter_map(|(item, outcome)| match (item, outcome) {
+            (Item::Event(event), Stored::New) => Some(&**event),
+            _ => None,
+        })
+        .collect();
+    if events.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = events.iter().map(|planned| &planned.event).collect();
+    let new: HashSet<Uuid> = events::insert_new(tx, &rows).await?;
+    for (item, outcome) in items.iter().zip(outcomes.iter_mut()) {
+        if let (Item::Event(planned), Stored::New) = (item, &*outcome)
+            && !new.contains(&planned.event.id)
+        {
+            let event = &planned.event;
+            let (id, deliveries) = events::same(tx, event.company, &event.source, &event.source_id).await?;
+            *outcome = Stored::SameEvent { id, deliveries };
+        }
+    }
+    Ok(())
+}
+
+async fn store_keys(tx: &mut Tx, items: &[Item], outcomes: &mut [Stored], now: Micros) -> db::Result<()> {
+    for (item, outcome) in items.iter().zip(outcomes.iter_mut()) {
+        if let (Item::Message(message), Stored::New) = (item, &*outcome)
+            && let Some(key) = &message.key
+            && let Some((body_hash, delivery)) = idempotency::take(tx, key, now).await?
+        {
+            *outcome = Stored::SameKey { delivery, same_body: body_hash == key.body_hash };
+        }
+    }
+    Ok(())
+}
+
+fn deliveries_of(item: &mut Item) -> &mut [PlannedDelivery] {
+    match item {
+        Item::Event(event) => &mut event.deliveries,
+        Item::Message(message) => std::slice::from_mut(&mut message.delivery),
+    }
+}
+
+/// Makes the jobs, and takes a slot for each that can start as soon as it is durable.
+fn place(
+    engine: &Engine,
+    planned: &[&mut PlannedDelivery],
+    slots: &mut Slots<'_>,
+    now: Micros,
+) -> Vec<NewJob> {
+    let mut jobs = Vec::with_capacity(planned.len());
+    for planned in planned {
+        let row = &planned.row;
+        let Some(Planned { lane, limits, subject }) = &planned.job else { continue };
+        let phase = limits.filter(|_| row.due_at <= now).and_then(|limits| engine.reserve(*lane, limits, now));
+        if let Some(phase) = phase {
+            slots.taken.push((row.id, *lane, phase));
+        }
+        jobs.push(NewJob {
+            id: row.id,
+            lane: *lane,
+            due_at: row.due_at,
+            owner: phase.map(|phase| (engine.node(), phase)),
+            attempt: 1,
+            subject: subject.clone(),
+        });
+    }
+    jobs
+}
+
+/// Hands the deliveries that have a slot to the engine; their jobs are committed as this node's.
+fn begin(engine: &Engine, slots: &mut Slots<'_>, rows: Vec<NewDelivery>) {
+    if slots.taken.is_empty() {
+        return;
+    }
+    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    for (id, lane, phase) in slots.taken.drain(..) {
+        let Some(row) = rows.remove(&id) else { continue };
+        let claim = Claim { id, lane, epoch: 1, attempt: 1, due_at: row.due_at };
+        let work = Work {
+            id,
+            created_at: row.created_at,
+            payload: Some(row.payload),
+            channel: row.channel.map(ToOwned::to_owned),
+            subject: row.subject,
+            recipient: row.recipient,
+            event: row.event,
+            automation: row.automation,
+            origin: row.origin.to_owned(),
+        };
+        engine.begin(Job { claim, phase, work: Some(work) });
+    }
+}
+
+fn count(outcomes: &[Stored], items: &[Item]) {
+    for (outcome, item) in outcomes.iter().zip(items) {
+        if *outcome == Stored::New {
+            let kind = if matches!(item, Item::Event(_)) { "event" } else { "message" };
+            metrics::counter!("santral_accepted_total", "kind" => kind).increment(1);
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What an event leads to: matching automations, rendered or timed deliveries. Pure but for new ids; no database.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use santral_connectors::manifest::Limits;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::automation::model::Action;
+use crate::automation::{Due, Event, Renderer, Scope, timing};
+use crate::clock::Micros;
+use crate::companies::setup::{Automation, Setup};
+use crate::delivery::lanes::Lane;
+use crate::delivery::model::{Origin, Payload, State, Timed, Work};
+use crate::i18n::Bilingual;
+use crate::ids::{AutomationId, DeliveryId, new_uuid};
+use crate::store::blobs::NewBlob;
+use crate::store::deliveries::NewDelivery;
+use crate::store::events::NewEvent;
+use crate::store::idempotency;
+
+/// The reason of a timed delivery whose moment had passed; a later event may revive it.
+pub const TOO_LATE: &str = "too_late";
+
+/// An event with everything it leads to.
+#[derive(Debug)]
+pub struct PlannedEvent {
+    /// The version of the setup it was planned with.
+    pub version: i64,
+    pub setup: Arc<Setup>,
+    pub scope: Scope,
+    pub event: NewEvent,
+    pub deliveries: Vec<PlannedDelivery>,
+}
+
+/// A message that the CRM asked for directly.
+#[derive(Debug)]
+pub struct PlannedMessage {
+    pub version: i64,
+    pub delivery: PlannedDelivery,
+    pub key: Option<idempotency::Key>,
+}
+
+/// A delivery, its job if there is anything to do, and the files that came with it.
+#[derive(Debug)]
+pub struct PlannedDelivery {
+    pub row: NewDelivery,
+    pub job: Option<Planned>,
+    pub blobs: Vec<NewBlob>,
+}
+
+/// Where a job goes.
+#[derive(Debug)]
+pub struct Planned {
+    pub lane: Lane,
+    /// What the lane's vendor allows; none where the connection is not chosen yet.
+    pub limits: Option<&'static Limits>,
+    /// Set on timed deliveries, which later events of the same subject may move or cancel.
+    pub subject: Option<String>,
+}
+
+/// The connection an action goes through, as things stand.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    pub connection: Option<Uuid>,
+    pub provider: Option<&'static str>,
+    pub limits: Option<&'static Limits>,
+    /// The action names the connection, so no fallback may take over.
+    pub pinned: bool,
+}
+
+impl Route {
+    /// The named connection, or the channel's default.
+    pub fn of(setup: &Setup, named: Option<Uuid>, channel: santral_connectors::Channel) -> Self {
+        let connection = named.or_else(|| setup.default_of(channel).connection);
+        let connector = connection
+            .and_then(|id| setup.connection(id))
+            .and_then(|connection| santral_connectors::find(&connection.provider));
+        Self {
+            connection: connector.and(connection),
+            provider: connector.map(|connector| connector.id),
+            limits: connector.map(|connector| &connector.limits),
+            pinned: named.is_some(),
+        }
+    }
+}
+
+/// Plans what `event` leads to for the company of `setup`.
+pub fn event(renderer: &Renderer, setup: Arc<Setup>, event: Event, now: Timestamp) -> PlannedEvent {
+    let received_at = now.as_microsecond();
+    let id = new_uuid();
+    let scope = Scope::new(Arc::new(event), setup.context.clone());
+    let event = scope.event();
+    let body = event.to_raw();
+    let planner = Planner { renderer, setup: &setup, scope: &scope, id, body: body.as_deref(), now };
+    let mut deliveries = Vec::new();
+    for automation in &setup.automations {
+        if automation.enabled && automation.definition.trigger.event_type == event.event_type {
+            planner.automation(automation, &mut deliveries);
+        }
+    }
+    let ids: Vec<_> = deliveries.iter().map(|planned| DeliveryId(planned.row.id)).collect();
+    let row = NewEvent {
+        company: setup.id.0,
+        id,
+        source: event.source.clone(),
+        source_id: event.id.clone(),
+        event_type: event.event_type.clone(),
+        subject: event.subject.clone(),
+        received_at,
+        deliveries: serde_json::to_string(&ids).unwrap_or_else(|_| "[]".to_owned()),
+        body: body.map(|body| body.get().to_owned()).unwrap_or_default(),
+    };
+    PlannedEvent { version: setup.version, event: row, deliveries, scope, setup }
+}
+
+struct Planner<'a> {
+    renderer: &'a Renderer,
+    setup: &'a Setup,
+    scope: &'a Scope,
+    id: Uuid,
+    body: Option<&'a RawValue>,
+    now: Timestamp,
+}
+
+impl Planner<'_> {
+    fn automation(&self, automation: &Automation, deliveries: &mut Vec<PlannedDelivery>) {
+        let definition = &automation.definition;
+        match self.renderer.matches(definition.when.as_deref(), self.scope) {
+            Ok(false) => return,
+            Ok(true) => {}
+            Err(problem) => {
+                // The condition fails as a whole: one entry says so, not one per action.
+                if let Some(action) = definition.actions.first() {
+                    let route = Route::of(self.setup, action.connection.map(|id| id.0), action.channel);
+                    let mut planned = self.delivery(automation.id, action, route);
+                    self.fail(&mut planned.row, problem.code, &problem.pointer, &problem.detail);
+                    deliveries.push(planned);
+                }
+                return;
+            }
+        }
+        let due = timing::due(definition.timing.as_ref(), self.scope, self.now);
+        for (index, action) in definition.actions.iter().enumerate() {
+            deliveries.push(self.action(automation.id, (index, action), &due));
+        }
+    }
+
+    fn action(&self, automation: AutomationId, (index, action): (usize, &Action), due: &Due) -> PlannedDelivery {
+        let route = Route::of(self.setup, action.connection.map(|id| id.0), action.channel);
+        let mut planned = self.delivery(automation, action, route);
+        match due {
+            Due::Now => self.render(&mut planned, action, route),
+            Due::At(at) => {
+                planned.row.state = State::Scheduled.as_str();
+                planned.row.due_at = at.as_microsecond();
+                self.time(&mut planned.row, automation, index, route);
+                planned.job = Some(Planned {
+                    // Without a connection yet, the nil lane: the default of the due time will do it.
+                    lane: Lane { company: self.setup.id.0, id: route.connection.unwrap_or_default() },
+                    limits: route.limits,
+                    subject: self.scope.event().subject.clone(),
+                });
+            }
+            Due::TooLate { at } => {
+                planned.row.state = State::Skipped.as_str();
+                planned.row.reason = Some(TOO_LATE.to_owned());
+                planned.row.due_at = at.as_microsecond();
+                planned.row.finished_at = Some(self.now.as_microsecond());
+                self.time(&mut planned.row, automation, index, route);
+            }
+            Due::Invalid { reason } => {
+                self.time(&mut planned.row, automation, index, route);
+                self.fail(&mut planned.row, "time_missing", "/timing", reason);
+            }
+        }
+        planned
+    }
+
+    /// Renders now: what was previewed is what goes, whatever changes later.
+    fn render(&self, planned: &mut PlannedDelivery, action: &Action, route: Route) {
+        let template = action.template.and_then(|id| self.setup.templates.get(&id));
+        if action.template.is_some() && template.is_none() {
+            let gone = Bilingual::new("Şablonu silinmiş.", "Its template was deleted.");
+            return self.fail(&mut planned.row, "template_missing", "/template", &gone);
+        }
+        match self.renderer.render_action(action, template, self.scope) {
+            Ok(rendered) => {
+                planned.row.recipient = rendered.to;
+                let payload = Payload { pinned: route.pinned, work: Work::Ready(rendered.operation) };
+                planned.row.payload = to_json(&payload);
+            }
+            Err(problem) => {
+                return self.fail(&mut planned.row, problem.code, &problem.pointer, &problem.detail);
+            }
+        }
+        match route.connection {
+            Some(connection) => {
+                planned.job = Some(Planned {
+                    lane: Lane { company: self.setup.id.0, id: connection },
+                    limits: route.limits,
+                    subject: None,
+                });
+            }
+            None => {
+                let none = Bilingual::new(
+                    format!("“{}” kanalına bağlı bir hesap yok.", action.channel.as_str()),
+                    format!("No account is connected for the channel “{}”.", action.channel.as_str()),
+                );
+                self.fail(&mut planned.row, "no_connection", "/channel", &none);
+            }
+        }
+    }
+
+    fn time(&self, row: &mut NewDelivery, automation: AutomationId, action: usize, route: Route) {
+        let Some(body) = self.body else { return };
+        let timed = Timed { automation, action, event: body.to_owned() };
+        row.payload = to_json(&Payload { pinned: route.pinned, work: Work::Timed(timed) });
+    }
+
+    fn delivery(&self, automation: AutomationId, action: &Action, route: Route) -> PlannedDelivery {
+        let now = self.now.as_microsecond();
+        PlannedDelivery {
+            row: NewDelivery {
+                company: self.setup.id.0,
+                id: new_uuid(),
+                state: State::Queued.as_str(),
+                reason: None,
+                origin: Origin::Event.as_str(),
+                operation: action.operation.as_str(),
+                channel: Some(action.channel.as_str()),
+                provider: route.provider,
+                connection: route.connection,
+                recipient: None,
+                subject: self.scope.event().subject.clone(),
+                automation: Some(automation.0),
+                event: Some(self.id),
+                created_at: now,
+                due_at: now,
+                finished_at: None,
+                attempts: "[]".to_owned(),
+                payload: "null".to_owned(),
+            },
+            job: None,
+            blobs: Vec::new(),
+        }
+    }
+
+    fn fail(&self, row: &mut NewDelivery, code: &str, pointer: &str, detail: &Bilingual) {
+        let now = self.now.as_microsecond();
+        let detail = format!("{pointer}: {}", detail.get(self.setup.context.lang()));
+        fail(row, code, &detail, now);
+    }
+}
+
+/// Ends a delivery before it began, with a first and last attempt that says why.
+pub fn fail(row: &mut NewDelivery, code: &str, detail: &str, now: Micros) {
+    let attempt = crate::delivery::model::Attempt {
+        number: 1,
+        started_at: crate::clock::rfc3339(now).into(),
+        duration_ms: 0,
+        outcome: "failed".into(),
+        code: Some(code.into()),
+        detail: Some(detail.into()),
+        connection: None,
+        provider: None,
+    };
+    row.state = State::Failed.as_str();
+    row.reason = Some(code.to_owned());
+    row.finished_at = Some(now);
+    row.attempts = serde_json::to_string(&[attempt]).unwrap_or_else(|_| "[]".to_owned());
+}
+
+/// The payload as it is stored.
+pub fn to_json(payload: &Payload) -> String {
+    serde_json::to_string(payload).unwrap_or_else(|_| "null".to_owned())
+}
