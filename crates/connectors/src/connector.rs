@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::failure::Failure;
 use crate::http::Http;
-use crate::manifest::{Auth, Field, Limits, Preset};
+use crate::manifest::{Auth, Complete, Field, Limits, Preset};
 use crate::operation::{
     Check, Notify, Op, Operation, OperationKind, PostChat, PostWebhook, SendEmail, SendSms, SendWhatsapp,
 };
@@ -29,6 +29,7 @@ pub struct Connector {
     pub channel: Option<Channel>,
     pub auth: Auth,
     pub fields: &'static [Field],
+    pub complete: Option<Complete>,
     /// Ready-made values for well-known servers of this kind.
     pub presets: &'static [Preset],
     pub limits: Limits,

@@ -13,21 +13,28 @@
 //!
 //! Nothing else changes: forms, validation, checks, limits, documentation and contract tests read the manifest.
 
+pub mod address;
 mod connector;
+pub mod email;
 pub mod failure;
 pub mod http;
 pub mod manifest;
 pub mod operation;
 pub mod smtp;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod validation;
 pub mod values;
+pub mod webhook;
 
+pub use address::{AddressError, EmailAddress, Mailbox};
 pub use connector::{Action, Category, Channel, Connector, Cx, File, Perform};
 pub use failure::{Failure, FailureKind, Reason};
 pub use operation::{Operation, OperationKind};
-pub use values::{Credentials, Settings};
+pub use values::{Credentials, FieldProblem, OwnedText, Settings};
 
 /// Every provider this build knows, in the order pages list them.
-pub static REGISTRY: &[&Connector] = &[];
+pub static REGISTRY: &[&Connector] = &[&email::smtp::CONNECTOR, &webhook::CONNECTOR];
 
 /// Looks a provider up by its id, such as `smtp`.
 pub fn find(provider: &str) -> Option<&'static Connector> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::values::{Credentials, FieldProblem, Settings};
+
 /// A text for people in both languages; a missing one does not compile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Text {
@@ -46,12 +48,26 @@ pub enum Part {
     Credentials,
 }
 
+impl Part {
+    /// The part as it stands in the API: `settings` or `credentials`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Settings => "settings",
+            Self::Credentials => "credentials",
+        }
+    }
+}
+
+/// What the fields cannot say one by one: fills in settings that follow from others and refuses combinations.
+/// Runs only when every field is good by itself.
+pub type Complete = fn(&mut Settings, &Credentials) -> Vec<FieldProblem>;
+
 /// What a field's value must look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
     /// One line, at most 500 characters, no control characters.
     Text,
-    /// One line that is stored encrypted and never shown again.
+    /// One line of at most 8 KiB that is stored encrypted and never shown again.
     Secret,
     /// A host name or a literal address, without scheme or port.
     Host,
