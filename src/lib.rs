@@ -3,3 +3,5 @@
 pub mod clock;
 pub mod ids;
 pub mod random;
+pub mod telemetry;
+pub mod tokens;
