@@ -5,3 +5,4 @@ pub mod ids;
 pub mod random;
 pub mod telemetry;
 pub mod tokens;
+pub mod vault;
