@@ -3,7 +3,6 @@
 pub mod api;
 pub mod app;
 pub mod automation;
-pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod companies;
@@ -16,6 +15,8 @@ pub mod ids;
 pub mod ingest;
 pub mod outbound;
 pub mod random;
+pub mod run;
+pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod tokens;

@@ -1,1 +1,18 @@
-fn main() {}
+//! `santral`: one binary that serves, migrates, checks, rotates and backs up.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use santral::cli::Cli;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match santral::run::run(Cli::parse().command).await {
+        Ok(code) => code,
+        Err(error) => {
+            // One line for people, with every cause; nothing of it comes from a secret.
+            eprintln!("santral: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -24,6 +24,7 @@ const CAPACITY: usize = 20_000;
 #[derive(Debug)]
 pub struct Setup {
     pub id: CompanyId,
+    pub external_id: Option<String>,
     pub version: i64,
     pub active: bool,
     /// What templates see of the company.
@@ -113,7 +114,9 @@ impl Setup {
         keyring: &Keyring,
         connection: &store::connections::Stored,
     ) -> Result<Credentials, VaultError> {
-        let plain = self.key(keyring)?.open(&credential_place(self.id.0, connection.credential), &connection.secret)?;
+        let plain = self
+            .key(keyring)?
+            .open(&credential_place(self.id.0, connection.credential), &connection.secret)?;
         serde_json::from_slice(&plain).map_err(|_| VaultError::Malformed("the credential is not readable"))
     }
 
@@ -212,12 +215,14 @@ impl Setups {
 async fn load(db: &Db, id: CompanyId) -> db::Result<Option<Arc<Setup>>> {
     let mut tx = db.company(id).read().await?;
     let Some(company) = store::companies::find(&mut tx, id.0).await? else { return Ok(None) };
+    let Some(context) = context(&company) else { return Ok(None) };
     let automations = store::automations::of_company(&mut tx, id.0).await?;
     let setup = Setup {
         id,
+        external_id: company.external_id,
         version: company.version,
         active: company.status == "active",
-        context: Arc::new(context(&company)),
+        context: Arc::new(context),
         automations: automations.into_iter().filter_map(automation).collect(),
         templates: store::templates::of_company(&mut tx, id.0)
             .await?
@@ -240,11 +245,14 @@ async fn load(db: &Db, id: CompanyId) -> db::Result<Option<Arc<Setup>>> {
 }
 
 /// Names and zones are checked when they are set; a zone this build no longer knows reads as UTC.
-fn context(company: &store::companies::Company) -> CompanyContext {
-    CompanyContext::new(&company.name, &company.locale, &company.timezone).unwrap_or_else(|_| {
-        tracing::warn!(company = %CompanyId(company.id), timezone = company.timezone, "unknown time zone");
-        CompanyContext::in_utc(&company.name, &company.locale)
-    })
+fn context(company: &store::companies::Company) -> Option<CompanyContext> {
+    let context = |zone| CompanyContext::new(&company.name, &company.locale, zone);
+    context(&company.timezone)
+        .or_else(|error| {
+            tracing::error!(company = %CompanyId(company.id), timezone = company.timezone, %error, "UTC instead");
+            context("UTC")
+        })
+        .ok()
 }
 
 fn automation(row: store::automations::Stored) -> Option<Automation> {

@@ -352,7 +352,7 @@ fn follow_up(
         }
     }
     for company in outcome.newly_broken {
-        engine.contexts().forget(company);
+        engine.setups().forget(company);
     }
     {
         let mut lanes = engine.lanes();

@@ -153,6 +153,13 @@ impl Engine {
         }
     }
 
+    /// Another node says that jobs wait in lanes; only this node's own matter here.
+    pub fn hear(&self, waiting: &[(Lane, Micros)]) {
+        let own: Vec<_> =
+            waiting.iter().copied().filter(|(lane, _)| self.0.delivers && self.owns(*lane)).collect();
+        self.announce(&own);
+    }
+
     /// A connection was mended: its held deliveries go on, and whatever rest its lane was given ends.
     pub async fn resume(&self, lane: Lane) -> crate::db::Result<()> {
         recover::release_held(self, lane).await

@@ -127,7 +127,8 @@ async fn check_versions(
     ids: Vec<CompanyId>,
 ) -> db::Result<Vec<Stored>> {
     let versions = companies::versions(tx, ids.into_iter().map(|id| id.0).collect()).await?;
-    let versions: HashMap<_, _> = versions.into_iter().map(|(id, version, active)| (id, (version, active))).collect();
+    let versions: HashMap<_, _> =
+        versions.into_iter().map(|(id, version, active)| (id, (version, active))).collect();
     Ok(items
         .iter()
         .map(|item| match versions.get(&item.company()) {
@@ -197,7 +198,8 @@ fn place(
     for planned in planned {
         let row = &planned.row;
         let Some(Planned { lane, limits, subject }) = &planned.job else { continue };
-        let phase = limits.filter(|_| row.due_at <= now).and_then(|limits| engine.reserve(*lane, limits, now));
+        let phase =
+            limits.filter(|_| row.due_at <= now).and_then(|limits| engine.reserve(*lane, limits, now));
         if let Some(phase) = phase {
             slots.taken.push((row.id, *lane, phase));
         }

@@ -69,7 +69,8 @@ impl Change<'_> {
             self.set(State::Cancelled, Some(&reason), self.target.due_at, true).await?;
         } else if self.target.state == State::Skipped.as_str() {
             // A cancelled meeting that is moved again later does not come back to life.
-            self.set(State::Cancelled, Some(&format!("event:{event_type}")), self.target.due_at, true).await?;
+            self.set(State::Cancelled, Some(&format!("event:{event_type}")), self.target.due_at, true)
+                .await?;
         }
         Ok(())
     }
@@ -117,7 +118,13 @@ impl Change<'_> {
         Ok(None)
     }
 
-    async fn set(&mut self, state: State, reason: Option<&str>, due_at: Micros, over: bool) -> db::Result<()> {
+    async fn set(
+        &mut self,
+        state: State,
+        reason: Option<&str>,
+        due_at: Micros,
+        over: bool,
+    ) -> db::Result<()> {
         let which = (self.company, self.target.id);
         let finished_at = over.then_some(self.now);
         deliveries::set_state(self.tx, which, (state.as_str(), reason), due_at, finished_at).await

@@ -147,7 +147,12 @@ impl Planner<'_> {
         }
     }
 
-    fn action(&self, automation: AutomationId, (index, action): (usize, &Action), due: &Due) -> PlannedDelivery {
+    fn action(
+        &self,
+        automation: AutomationId,
+        (index, action): (usize, &Action),
+        due: &Due,
+    ) -> PlannedDelivery {
         let route = Route::of(self.setup, action.connection.map(|id| id.0), action.channel);
         let mut planned = self.delivery(automation, action, route);
         match due {

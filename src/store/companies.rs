@@ -17,6 +17,8 @@ pub struct Company {
     pub notice_email: Option<String>,
     pub version: i64,
     pub data_key: Option<Vec<u8>>,
+    /// The master key that wraps it.
+    pub master_key: Option<String>,
     pub created_at: Micros,
     pub updated_at: Micros,
 }
@@ -33,11 +35,11 @@ pub struct Changes {
 
 sql! {
     INSERT = "insert into companies (id, external_id, name, locale, timezone, status, notice_email, version, data_key,
-            created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $9) on conflict do nothing";
+            master_key, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $10) on conflict do nothing";
     FIND = "select * from companies where id = $1";
     FIND_EXTERNAL = "select * from companies where external_id = $1 and status <> 'platform'";
-    LIST = "select * from companies where id > $1 and status <> 'platform' and ($2 is null or status = $2)
+    LIST = "select * from companies where id > $1 and status <> 'platform' and ($2 = '' or status = $2)
         order by id limit $3";
     UPDATE = "update companies set external_id = coalesce($2, external_id), name = coalesce($3, name),
             locale = coalesce($4, locale), timezone = coalesce($5, timezone),
@@ -49,11 +51,14 @@ sql! {
     sqlite: "update companies set version = version + 1 where id = $1";
     VERSIONS = pg: "select id, version, status from companies where id = any($1)",
     sqlite: "select id, version, status from companies where id in (select unhex(value) from json_each($1))";
-    ERASE = "update companies set status = 'erasing', data_key = null, external_id = null, version = version + 1,
+    ERASE = "update companies set status = 'erasing', data_key = null, master_key = null, external_id = null, version = version + 1,
             updated_at = $2 where id = $1";
     DELETE = "delete from companies where id = $1";
-    KEYS = "select id, data_key from companies where data_key is not null and id > $1 order by id limit $2";
-    REWRAP = "update companies set data_key = $3 where id = $1 and data_key = $2";
+    KEYS = pg: "select id, data_key from companies where data_key is not null and ($1::uuid is null or id > $1)
+        order by id limit $2",
+    sqlite: "select id, data_key from companies where data_key is not null and ($1 is null or id > $1)
+        order by id limit $2";
+    REWRAP = "update companies set data_key = $3, master_key = $4 where id = $1 and data_key = $2";
 }
 
 fn company(row: &Row) -> Result<Company> {
@@ -67,6 +72,7 @@ fn company(row: &Row) -> Result<Company> {
         notice_email: row.opt_text("notice_email")?,
         version: row.i64("version")?,
         data_key: row.opt_bytes("data_key")?,
+        master_key: row.opt_text("master_key")?,
         created_at: row.i64("created_at")?,
         updated_at: row.i64("updated_at")?,
     })
@@ -83,6 +89,7 @@ pub async fn insert(tx: &mut Tx, c: &Company) -> Result<bool> {
         c.status.as_str(),
         c.notice_email.as_deref(),
         c.data_key.clone(),
+        c.master_key.as_deref(),
         c.created_at,
     ];
     Ok(tx.execute(&INSERT, args).await? > 0)
@@ -98,7 +105,7 @@ pub async fn find_external(tx: &mut Tx, external_id: &str) -> Result<Option<Comp
 
 /// Companies after `after` in the order of their ids (and so of their creation).
 pub async fn list(tx: &mut Tx, after: Uuid, status: Option<&str>, limit: i64) -> Result<Vec<Company>> {
-    tx.fetch_all(&LIST, args![after, status, limit]).await?.iter().map(company).collect()
+    tx.fetch_all(&LIST, args![after, status.unwrap_or_default(), limit]).await?.iter().map(company).collect()
 }
 
 /// Applies changes and returns the company as it is then.
@@ -137,13 +144,13 @@ pub async fn delete(tx: &mut Tx, id: Uuid) -> Result<()> {
     tx.execute(&DELETE, args![id]).await.map(drop)
 }
 
-/// Wrapped data keys after `after`, for rotation.
-pub async fn data_keys(tx: &mut Tx, after: Uuid, limit: i64) -> Result<Vec<(Uuid, Vec<u8>)>> {
+/// Wrapped data keys after `after`, or from the first on, for rotation.
+pub async fn data_keys(tx: &mut Tx, after: Option<Uuid>, limit: i64) -> Result<Vec<(Uuid, Vec<u8>)>> {
     let rows = tx.fetch_all(&KEYS, args![after, limit]).await?;
     rows.iter().map(|row| Ok((row.uuid("id")?, row.bytes("data_key")?))).collect()
 }
 
 /// Replaces a wrapped data key, unless it changed meanwhile.
-pub async fn rewrap(tx: &mut Tx, id: Uuid, old: Vec<u8>, new: Vec<u8>) -> Result<bool> {
-    Ok(tx.execute(&REWRAP, args![id, old, new]).await? > 0)
+pub async fn rewrap(tx: &mut Tx, id: Uuid, old: Vec<u8>, new: Vec<u8>, master_key: &str) -> Result<bool> {
+    Ok(tx.execute(&REWRAP, args![id, old, new, master_key]).await? > 0)
 }

@@ -146,6 +146,8 @@ sql! {
         (select unhex(value->>0), value->>1 from json_each($1)) returning id";
 
     TELL = pg: "select pg_notify('santral_work', $1)", sqlite: "select $1";
+    /// Counted up to a bound, so that a long queue costs no more to look at than a short one.
+    DEPTH = "select count(*) as depth from (select 1 from jobs where owner is null and due_at <= $1 limit 10000) d";
     OLDEST = "select min(due_at) as due_at from jobs where owner is null and due_at < $1";
 }
 
@@ -315,4 +317,9 @@ pub fn told(payload: &str) -> Vec<(Lane, Micros)> {
 /// The due time of the job that waits longest.
 pub async fn oldest_due(tx: &mut Tx, now: Micros) -> Result<Option<Micros>> {
     tx.fetch_one(&OLDEST, args![now]).await?.opt_i64("due_at")
+}
+
+/// How many jobs are due and unclaimed, at most 10,000.
+pub async fn depth(tx: &mut Tx, now: Micros) -> Result<i64> {
+    tx.fetch_one(&DEPTH, args![now]).await?.i64("depth")
 }

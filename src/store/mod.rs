@@ -8,6 +8,8 @@ pub mod deliveries;
 pub mod events;
 pub mod idempotency;
 pub mod jobs;
+pub mod keys;
+pub mod master_keys;
 pub mod nodes;
 pub mod templates;
 pub mod webhooks;

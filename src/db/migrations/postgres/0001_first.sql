@@ -1,5 +1,11 @@
 -- Times are microseconds since the Unix epoch; JSON is text, never looked into by SQL (docs/adr/0002).
 
+create table master_keys (
+    id text primary key,
+    check_value bytea not null,
+    created_at bigint not null
+);
+
 create table companies (
     id uuid primary key,
     external_id text unique,
@@ -13,14 +19,10 @@ create table companies (
     version bigint not null,
     -- the company's data key, wrapped by a master key; gone once the company is erased
     data_key bytea,
+    -- the one that wraps it; a master key that is still needed cannot be removed
+    master_key text references master_keys (id),
     created_at bigint not null,
     updated_at bigint not null
-);
-
-create table master_keys (
-    id text primary key,
-    check_value bytea not null,
-    created_at bigint not null
 );
 
 create table platform_keys (

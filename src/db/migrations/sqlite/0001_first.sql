@@ -1,6 +1,12 @@
 -- Rows that grow (events, deliveries, blobs) live in rowid tables: appended together, whoever they belong to.
 -- Times are microseconds since the Unix epoch; JSON is text, never looked into by SQL (docs/adr/0002).
 
+create table master_keys (
+    id text primary key,
+    check_value blob not null,
+    created_at integer not null
+) strict, without rowid;
+
 create table companies (
     id blob primary key,
     external_id text unique,
@@ -14,14 +20,10 @@ create table companies (
     version integer not null,
     -- the company's data key, wrapped by a master key; gone once the company is erased
     data_key blob,
+    -- the one that wraps it; a master key that is still needed cannot be removed
+    master_key text references master_keys (id),
     created_at integer not null,
     updated_at integer not null
-) strict, without rowid;
-
-create table master_keys (
-    id text primary key,
-    check_value blob not null,
-    created_at integer not null
 ) strict, without rowid;
 
 create table platform_keys (

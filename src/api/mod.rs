@@ -1,0 +1,64 @@
+//! The REST face: one file per resource, each a thin cover over use cases that live elsewhere.
+
+pub mod auth;
+mod events;
+pub mod extract;
+mod finish;
+mod messages;
+mod ops;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::AppState;
+use crate::error::{AppError, Code, ProblemBody};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Santral",
+        description = "The integration center of a CRM: connect accounts once, send by event, see every delivery.",
+    ),
+    components(schemas(ProblemBody)),
+    modifiers(&Bearer),
+    security(("key" = [])),
+)]
+struct Document;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+            "A company key, or the platform key together with the header `Santral-Company: <id>` or `ext:<external id>`.",
+        ));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(scheme.build()));
+    }
+}
+
+fn resources() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(events::routes())
+        .merge(messages::routes())
+        .merge(ops::routes())
+}
+
+/// The description of the API, as `/openapi.json` and `santral openapi` give it.
+pub fn document() -> utoipa::openapi::OpenApi {
+    resources().into_openapi()
+}
+
+/// The whole HTTP face.
+pub fn router(app: AppState) -> Router {
+    let (router, document) = resources().split_for_parts();
+    router
+        .merge(ops::documentation(document))
+        .fallback(async || AppError::not_found())
+        .method_not_allowed_fallback(async || AppError::new(Code::MethodNotAllowed))
+        .layer(from_fn_with_state(app.clone(), finish::finish))
+        .with_state(app)
+}

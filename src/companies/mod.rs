@@ -1,0 +1,3 @@
+//! Companies: their lives, keys and setups.
+
+pub mod setup;
