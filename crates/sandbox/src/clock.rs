@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 /// Microseconds since the Unix epoch.
-#[expect(clippy::disallowed_methods, reason = "this is the sandbox's clock; it stands outside the server and its Clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the sandbox's clock; it stands outside the server and its Clock"
+)]
 pub(crate) fn micros() -> i64 {
     Timestamp::now().as_microsecond()
 }

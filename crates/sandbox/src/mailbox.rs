@@ -137,7 +137,9 @@ impl Mailbox {
 impl Mail {
     /// Parsed on the first look. Content that is no mail shows empty.
     pub fn view(&self) -> &MailView {
-        self.view.get_or_init(|| MessageParser::default().parse(&self.raw[..]).map(|m| view(&m)).unwrap_or_default())
+        self.view.get_or_init(|| {
+            MessageParser::default().parse(&self.raw[..]).map(|m| view(&m)).unwrap_or_default()
+        })
     }
 }
 
@@ -160,14 +162,20 @@ fn view(message: &Message<'_>) -> MailView {
         text,
         html,
         attachments: message.attachments().enumerate().map(|(index, part)| attachment(index, part)).collect(),
-        headers: message.headers_raw().map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect(),
+        headers: message
+            .headers_raw()
+            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+            .collect(),
     }
 }
 
 fn attachment(index: usize, part: &mail_parser::MessagePart<'_>) -> Attachment {
     let content_type = part.content_type().map_or_else(
         || "application/octet-stream".to_owned(),
-        |kind| kind.subtype().map_or_else(|| kind.ctype().to_owned(), |subtype| format!("{}/{subtype}", kind.ctype())),
+        |kind| {
+            kind.subtype()
+                .map_or_else(|| kind.ctype().to_owned(), |subtype| format!("{}/{subtype}", kind.ctype()))
+        },
     );
     let content = Bytes::copy_from_slice(part.contents());
     let name = part.attachment_name().map_or_else(|| format!("attachment-{}", index + 1), str::to_owned);
@@ -175,11 +183,12 @@ fn attachment(index: usize, part: &mail_parser::MessagePart<'_>) -> Attachment {
 }
 
 fn addresses(list: Option<&Address<'_>>) -> String {
-    let shown = list.iter().flat_map(|list| list.iter()).map(|address| match (&address.name, &address.address) {
-        (Some(name), Some(address)) => format!("{name} <{address}>"),
-        (Some(one), None) | (None, Some(one)) => one.to_string(),
-        (None, None) => String::new(),
-    });
+    let shown =
+        list.iter().flat_map(|list| list.iter()).map(|address| match (&address.name, &address.address) {
+            (Some(name), Some(address)) => format!("{name} <{address}>"),
+            (Some(one), None) | (None, Some(one)) => one.to_string(),
+            (None, None) => String::new(),
+        });
     shown.collect::<Vec<_>>().join(", ")
 }
 

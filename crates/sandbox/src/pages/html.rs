@@ -21,7 +21,7 @@ impl Display for Safe<'_> {
                 '\'' => f.write_str("&#39;")?,
                 // Controls, and the marks that turn the direction of what follows.
                 '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => f.write_char('\u{fffd}')?,
-                c if c.is_control() && c != '\n' && c != '\t' => f.write_char('\u{fffd}')?,
+                c if c.is_control() && !matches!(c, '\r' | '\n' | '\t') => f.write_char('\u{fffd}')?,
                 c => f.write_char(c)?,
             }
         }
@@ -65,13 +65,21 @@ pub(super) fn disposition(name: &str) -> String {
 /// Line icons, 24 by 24; drawn by hand after the common outline style.
 pub(super) fn icon(name: &str) -> String {
     let paths = match name {
-        "mail" => r#"<path d="M4 5h16a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1z"/><path d="m3 7 9 6 9-6"/>"#,
-        "flask" => r#"<path d="M9 3h6M10 3v6l-5 10a1.4 1.4 0 0 0 1.2 2h11.6a1.4 1.4 0 0 0 1.2-2L14 9V3M7.5 15h9"/>"#,
+        "mail" => {
+            r#"<path d="M4 5h16a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1z"/><path d="m3 7 9 6 9-6"/>"#
+        }
+        "flask" => {
+            r#"<path d="M9 3h6M10 3v6l-5 10a1.4 1.4 0 0 0 1.2 2h11.6a1.4 1.4 0 0 0 1.2-2L14 9V3M7.5 15h9"/>"#
+        }
         "hook" => r#"<path d="M5 12h10M11 8l4 4-4 4M15 4h3a2 2 0 0 1 2 2v12a2 2 0 0 1-2 2h-3"/>"#,
         "file" => r#"<path d="M14 3v5h5M6 3h8l5 5v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1z"/>"#,
         "lock" => r#"<path d="M6 11h12v9H6zM9 11V8a3 3 0 0 1 6 0v3"/>"#,
-        "dial" => r#"<path d="M4 8h9M17 8h3M4 16h3M11 16h9"/><circle cx="15" cy="8" r="2"/><circle cx="9" cy="16" r="2"/>"#,
-        "clip" => r#"<path d="m15 7-6.5 6.5a1.5 1.5 0 0 0 3 3L18 10a3 3 0 0 0-6-6l-6.500 6.500a4.500 4.500 0 0 0 9 9L21 13"/>"#,
+        "dial" => {
+            r#"<path d="M4 8h9M17 8h3M4 16h3M11 16h9"/><circle cx="15" cy="8" r="2"/><circle cx="9" cy="16" r="2"/>"#
+        }
+        "clip" => {
+            r#"<path d="m15 7-6.5 6.5a1.5 1.5 0 0 0 3 3L18 10a3 3 0 0 0-6-6l-6.500 6.500a4.500 4.500 0 0 0 9 9L21 13"/>"#
+        }
         "back" => r#"<path d="m14 6-6 6 6 6"/>"#,
         _ => "",
     };
@@ -87,6 +95,11 @@ mod tests {
         let hostile = "</title><script>alert(\"1\")</script>' onload='x\u{202e}\0";
         let safe = Safe(hostile).to_string();
         assert!(!safe.contains(['<', '>', '"', '\'', '\0', '\u{202e}']), "{safe}");
+    }
+
+    #[test]
+    fn lines_and_tabs_stay_as_they_are() {
+        assert_eq!(Safe("a\r\n\tb").to_string(), "a\r\n\tb");
     }
 
     #[test]

@@ -54,7 +54,8 @@ fn mailbox_card(app: &Shared, lang: Lang) -> String {
 }
 
 fn smtp_card(app: &Shared, lang: Lang) -> String {
-    let mut rows = format!("<dt>{}</dt><dd><code>{}</code></dd>", lang.pick("Adres", "Address"), app.smtp_addr);
+    let mut rows =
+        format!("<dt>{}</dt><dd><code>{}</code></dd>", lang.pick("Adres", "Address"), app.smtp_addr);
     if let Some(address) = app.smtp_tls_addr {
         rows.push_str(&format!("<dt>TLS</dt><dd><code>{address}</code></dd>"));
     }
@@ -73,7 +74,12 @@ fn smtp_card(app: &Shared, lang: Lang) -> String {
         "Kurallara sıkı bağlı bir posta sunucusu; STARTTLS ve oturum açma destekler.",
         "A mail server that insists on the rules, with STARTTLS and sign-in.",
     );
-    card("lock", lang.pick("SMTP sunucusu", "SMTP server"), sentence, &format!("<dl class=\"meta\">{rows}</dl>"))
+    card(
+        "lock",
+        lang.pick("SMTP sunucusu", "SMTP server"),
+        sentence,
+        &format!("<dl class=\"meta\">{rows}</dl>"),
+    )
 }
 
 fn webhook_card(app: &Shared, lang: Lang) -> String {
@@ -121,7 +127,11 @@ POST /control/webhook/crm/faults
 fn addresses(lang: Lang) -> String {
     let rows = [
         ("bounce@…", "Reddedilir: 550 5.1.1, böyle bir kutu yok.", "Refused: 550 5.1.1, no such mailbox."),
-        ("greylist@…", "İlk seferde 451 4.7.1, sonra kabul edilir.", "451 4.7.1 the first time, then accepted."),
+        (
+            "greylist@…",
+            "İlk seferde 451 4.7.1, sonra kabul edilir.",
+            "451 4.7.1 the first time, then accepted.",
+        ),
         ("slow@…", "Kabul edilir, ama 3 saniye bekletir.", "Accepted, after a wait of 3 seconds."),
     ];
     let rows: String = rows

@@ -83,5 +83,9 @@ fn languages(lang: Lang, here: &str) -> String {
         format!(r#"<a href="{}" lang="{code}" hreflang="{code}"{current}>{name}</a>"#, Safe(&href))
     };
     let label = lang.pick("Dil", "Language");
-    format!(r#"<nav class="langs" aria-label="{label}">{}{}</nav>"#, link("tr", "Türkçe"), link("en", "English"))
+    format!(
+        r#"<nav class="langs" aria-label="{label}">{}{}</nav>"#,
+        link("tr", "Türkçe"),
+        link("en", "English")
+    )
 }

@@ -56,7 +56,10 @@ pub(super) async fn html(State(app): State<App>, Path(number): Path<u64>) -> Res
     (headers, Html(html)).into_response()
 }
 
-pub(super) async fn attachment(State(app): State<App>, Path((number, index)): Path<(u64, usize)>) -> Response {
+pub(super) async fn attachment(
+    State(app): State<App>,
+    Path((number, index)): Path<(u64, usize)>,
+) -> Response {
     let mail = app.mailbox.mail(number);
     match mail.as_ref().and_then(|mail| mail.view().attachments.get(index)) {
         // Never the declared type: a browser might show it as a page of this origin.
@@ -164,13 +167,19 @@ fn html_part(mail: &Mail, lang: Lang) -> String {
 fn text_part(view: &MailView, lang: Lang) -> String {
     let title = lang.pick("Düz metin", "Plain text");
     view.text.as_ref().map_or_else(String::new, |text| {
-        format!(r#"<section class="panel pad"><h2>{title}</h2><div class="text">{}</div></section>"#, Safe(text))
+        format!(
+            r#"<section class="panel pad"><h2>{title}</h2><div class="text">{}</div></section>"#,
+            Safe(text)
+        )
     })
 }
 
 fn headers(view: &MailView, lang: Lang) -> String {
-    let lines: String =
-        view.headers.iter().map(|(name, value)| format!("<b>{}:</b> {}\n", Safe(name), Safe(value))).collect();
+    let lines: String = view
+        .headers
+        .iter()
+        .map(|(name, value)| format!("<b>{}:</b> {}\n", Safe(name), Safe(value)))
+        .collect();
     let title = lang.pick("Başlık satırları", "Headers");
     format!(
         r#"<details class="panel pad"><summary>{title} <span class="muted">{}</span></summary><pre tabindex="0">{lines}</pre></details>"#,

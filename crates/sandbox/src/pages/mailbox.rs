@@ -64,14 +64,18 @@ fn head(mailbox: &Mailbox, live: bool, lang: Lang) -> String {
     };
     let switch = if live {
         let (state, stop) = (lang.pick("Canlı", "Live"), lang.pick("Duraklat", "Pause"));
-        format!(r#"<span class="live"><i></i>{state}</span><a class="btn" href="/mailbox?live=0&amp;lang={code}">{stop}</a>"#)
+        format!(
+            r#"<span class="live"><i></i>{state}</span><a class="btn" href="/mailbox?live=0&amp;lang={code}">{stop}</a>"#
+        )
     } else {
         let go = lang.pick("Canlı izle", "Watch live");
         format!(r#"<a class="btn" href="/mailbox?lang={code}">{go}</a>"#)
     };
     let clear = if total > 0 {
-        let label = lang.pick("Kutuyu boşalt", "Empty the mailbox");
-        format!(r#"<form method="post" action="/mailbox/clear?lang={code}"><button class="btn">{label}</button></form>"#)
+        let label = lang.pick("Kutuyu boşalt", "Empty mailbox");
+        format!(
+            r#"<form method="post" action="/mailbox/clear?lang={code}"><button class="btn">{label}</button></form>"#
+        )
     } else {
         String::new()
     };
@@ -84,7 +88,10 @@ fn empty(mailbox: &Mailbox, lang: Lang) -> String {
     let (title, text) = if mailbox.is_count_only() {
         (
             lang.pick("E-postalar yalnızca sayılıyor", "E-mails are only counted"),
-            lang.pick("Bu ortam ölçüm için başlatıldı; içerik saklanmaz.", "Started for a measurement; no content is kept."),
+            lang.pick(
+                "Bu ortam ölçüm için başlatıldı; içerik saklanmaz.",
+                "Started for a measurement; no content is kept.",
+            ),
         )
     } else {
         (
@@ -129,7 +136,9 @@ fn row(mail: &Mail, lang: Lang) -> String {
 
 fn older(before: u64, lang: Lang) -> String {
     let (label, code) = (lang.pick("Daha eski", "Older"), lang.code());
-    format!(r#"<p class="pager"><a class="btn" href="/mailbox?before={before}&amp;lang={code}">{label}</a></p>"#)
+    format!(
+        r#"<p class="pager"><a class="btn" href="/mailbox?before={before}&amp;lang={code}">{label}</a></p>"#
+    )
 }
 
 #[derive(Deserialize)]
@@ -178,7 +187,13 @@ pub(super) struct MailJson<'a> {
 impl<'a> MailJson<'a> {
     pub(super) fn of(mail: &'a Arc<Mail>) -> Self {
         let received = clock::rfc3339(mail.received);
-        Self { number: mail.number, received, size: mail.raw.len(), envelope: &mail.envelope, view: mail.view() }
+        Self {
+            number: mail.number,
+            received,
+            size: mail.raw.len(),
+            envelope: &mail.envelope,
+            view: mail.view(),
+        }
     }
 }
 

@@ -129,7 +129,11 @@ fn check_address(address: &str) -> Result<(), CommandError> {
     let odd_domain = |c: char| c.is_control() || c.is_whitespace() || "<>@,;\\\"".contains(c);
     // RFC 5321 §4.5.3.1: 64 octets before the @, 255 after it.
     let lengths = (1..=64).contains(&local.len()) && (1..=255).contains(&domain.len());
-    if lengths && !local.contains(odd) && !domain.contains(odd_domain) { Ok(()) } else { Err(CommandError::Address) }
+    if lengths && !local.contains(odd) && !domain.contains(odd_domain) {
+        Ok(())
+    } else {
+        Err(CommandError::Address)
+    }
 }
 
 #[cfg(test)]
@@ -145,8 +149,14 @@ mod tests {
             parse(b"mail from:<a@b.test> size=12 BODY=8BITMIME smtputf8"),
             Ok(Command::Mail { from: "a@b.test".into(), size: Some(12), utf8: true })
         );
-        assert_eq!(parse(b"MAIL FROM:<>"), Ok(Command::Mail { from: String::new(), size: None, utf8: false }));
-        assert_eq!(parse("RCPT TO:<ay\u{15f}e@b.test>".as_bytes()), Ok(Command::Rcpt("ay\u{15f}e@b.test".into())));
+        assert_eq!(
+            parse(b"MAIL FROM:<>"),
+            Ok(Command::Mail { from: String::new(), size: None, utf8: false })
+        );
+        assert_eq!(
+            parse("RCPT TO:<ay\u{15f}e@b.test>".as_bytes()),
+            Ok(Command::Rcpt("ay\u{15f}e@b.test".into()))
+        );
         assert_eq!(parse(b"RCPT TO:<\"a b\"@c.test>"), Ok(Command::Rcpt("\"a b\"@c.test".into())));
         assert_eq!(parse(b"AUTH plain =").map(|_| ()), Ok(()));
     }
@@ -160,7 +170,16 @@ mod tests {
         for bad in ["a", "@b", "a@", "a b@c", "@x,@y:a@b", "a@b@c", "a@b>c", ""] {
             assert!(parse(format!("RCPT TO:<{bad}>").as_bytes()).is_err(), "{bad}");
         }
-        for bad in ["MAIL", "MAIL FROM:a@b.test", "MAIL FROM <a@b>", "EHLO", "EHLO a b", "DATA now", "AUTH", "\u{20ac}"] {
+        for bad in [
+            "MAIL",
+            "MAIL FROM:a@b.test",
+            "MAIL FROM <a@b>",
+            "EHLO",
+            "EHLO a b",
+            "DATA now",
+            "AUTH",
+            "\u{20ac}",
+        ] {
             assert!(parse(bad.as_bytes()).is_err(), "{bad}");
         }
         assert_eq!(parse(b"NOOP \xff"), Err(CommandError::Syntax("Not UTF-8")));

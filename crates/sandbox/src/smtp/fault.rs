@@ -147,11 +147,13 @@ fn is_enhanced(code: u16, enhanced: &str) -> bool {
     let mut parts = enhanced.split('.');
     let class = parts.next().is_some_and(|class| class == (code / 100).to_string());
     let rest: Vec<_> = parts.collect();
-    let digits = |part: &&str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let digits =
+        |part: &&str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     class && rest.len() == 2 && rest.iter().all(digits)
 }
 
-/// All ordered faults of the SMTP side, and the addresses that are faults by themselves:
+/// All ordered faults of the SMTP side, and the addresses that are faults by themselves.
+///
 /// `bounce@…` (550 5.1.1), `greylist@…` (451 4.7.1 the first time), `slow@…` (3 seconds). A `+tag` may follow the name.
 #[derive(Debug, Default)]
 pub struct SmtpFaults {
@@ -202,7 +204,9 @@ impl SmtpFaults {
                 if known.len() >= GREYLIST_MEMORY {
                     known.clear();
                 }
-                known.insert(address.to_ascii_lowercase()).then(|| reply(451, "4.7.1", "Greylisted, try again later"))
+                known
+                    .insert(address.to_ascii_lowercase())
+                    .then(|| reply(451, "4.7.1", "Greylisted, try again later"))
             }
             _ => None,
         }
@@ -233,7 +237,9 @@ pub(super) enum End {
 impl Struck {
     fn add(&mut self, action: Action) {
         match action {
-            Action::Reply { code, enhanced, text } => self.end = Some(End::Reply(Reply::new(code, enhanced, text))),
+            Action::Reply { code, enhanced, text } => {
+                self.end = Some(End::Reply(Reply::new(code, enhanced, text)))
+            }
             Action::Drop => self.end = Some(End::Drop),
             Action::DropInBody { after } => self.drop_in_body = Some(after),
             Action::Delay { ms } => self.delay = self.delay.saturating_add(Duration::from_millis(ms)),
@@ -254,7 +260,10 @@ mod tests {
         let forged = Action::Reply { code: 250, enhanced: None, text: "ok\r\n250 more".into() };
         assert_eq!(refused(SmtpFault::once(Stage::Mail, forged)), FaultError::BadReply);
         assert_eq!(refused(SmtpFault::once(Stage::Rcpt, reply(550, "4.1.1", "no"))), FaultError::BadEnhanced);
-        assert_eq!(refused(SmtpFault::once(Stage::Auth, Action::Drop).to("a@b.test")), FaultError::NoRecipientYet);
+        assert_eq!(
+            refused(SmtpFault::once(Stage::Auth, Action::Drop).to("a@b.test")),
+            FaultError::NoRecipientYet
+        );
         let hide = Action::Hide { keyword: "AUTH".into() };
         assert_eq!(refused(SmtpFault::once(Stage::Mail, hide)), FaultError::WrongStage);
         assert!(faults.waiting().is_empty());
@@ -272,11 +281,13 @@ mod tests {
 
     #[test]
     fn json_orders_strike_once_unless_told_otherwise() {
-        let json = r#"{"stage":"rcpt","recipient":"a@b.test","action":{"type":"reply","code":451,"text":"later"}}"#;
+        let json =
+            r#"{"stage":"rcpt","recipient":"a@b.test","action":{"type":"reply","code":451,"text":"later"}}"#;
         let fault: SmtpFault = serde_json::from_str(json).expect("an order");
         assert_eq!(fault.times, NonZeroU32::new(1));
         let always: SmtpFault =
-            serde_json::from_str(r#"{"stage":"mail","times":null,"action":{"type":"drop"}}"#).expect("an order");
+            serde_json::from_str(r#"{"stage":"mail","times":null,"action":{"type":"drop"}}"#)
+                .expect("an order");
         assert_eq!(always.times, None);
     }
 }

@@ -158,7 +158,9 @@ mod tests {
 
     #[test]
     fn a_dot_after_a_bare_lf_does_not_end_the_mail() {
-        for smuggled in [&b"a\n.\r\nMAIL FROM:<x@y.test>\r\n.\r\n"[..], b"a\r\n.\nb\r\n.\r\n", b"a\rb\r\n.\r\n"] {
+        for smuggled in
+            [&b"a\n.\r\nMAIL FROM:<x@y.test>\r\n.\r\n"[..], b"a\r\n.\nb\r\n.\r\n", b"a\rb\r\n.\r\n"]
+        {
             assert_eq!(content(smuggled, 1_000), (Some(Err(Flaw::BareLineEnd)), BytesMut::new()));
         }
     }

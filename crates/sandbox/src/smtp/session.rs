@@ -185,7 +185,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         let mut lines = vec![format!("localhost greets {name}")];
         let size = format!("SIZE {MAX_MAIL}");
         let starttls = (!self.secure).then_some("STARTTLS");
-        let offers = [size.as_str(), "8BITMIME", "SMTPUTF8", "PIPELINING", "ENHANCEDSTATUSCODES", "AUTH PLAIN LOGIN"];
+        let offers =
+            [size.as_str(), "8BITMIME", "SMTPUTF8", "PIPELINING", "ENHANCEDSTATUSCODES", "AUTH PLAIN LOGIN"];
         let hidden = |offer: &str| {
             let keyword = offer.split(' ').next().unwrap_or(offer);
             struck.hidden.iter().any(|hidden| hidden.eq_ignore_ascii_case(keyword))

@@ -35,10 +35,9 @@ async fn file(Path(name): Path<String>, Query(wanted): Query<Wanted>) -> Respons
 /// The bytes of a file: what follows depends on the name alone, so a larger size begins like a smaller one.
 pub(crate) fn content(name: &str, size: usize) -> Bytes {
     // FNV-1a over the name seeds a xorshift; neither needs to be unpredictable.
-    let mut state = name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-        | 1;
+    let mut state = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    }) | 1;
     let mut bytes = Vec::with_capacity(size + 8);
     bytes.extend_from_slice(magic(name));
     while bytes.len() < size {

@@ -32,7 +32,9 @@ async fn receive(State(app): State<App>, Path(name): Path<String>, request: Requ
         return HangUp.into_response();
     }
     let (head, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MAX_BODY).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
     let id = head.headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
     if plan.takes()
         && let Some(ledger) = &app.ledger

@@ -12,7 +12,9 @@ async fn the_start_page_links_all_vendors() {
     for lang in ["tr", "en"] {
         let page = get(&sandbox, &format!("/?lang={lang}")).await.text().await.expect("text");
         let smtp = sandbox.smtp_addr().to_string();
-        for part in [format!("/mailbox?lang={lang}").as_str(), "/ca.pem", "/files/", "/webhook/", "/control/", &smtp] {
+        for part in
+            [format!("/mailbox?lang={lang}").as_str(), "/ca.pem", "/files/", "/webhook/", "/control/", &smtp]
+        {
             assert!(page.contains(part), "{lang}: {part}");
         }
     }

@@ -47,7 +47,8 @@ async fn what_was_taken_is_in_the_ledger_when_the_answer_comes_and_stays_across_
     let url = format!("{}/webhook/crm", sandbox.http_url());
     client().post(&url).header("webhook-id", "msg_1").send().await.expect("an answer");
     assert_eq!(file.entries(), ["webhook msg_1"]);
-    let session = "EHLO t\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.test>\r\nDATA\r\nMessage-ID: <m1@x>\r\n\r\nhi\r\n.\r\n";
+    let session =
+        "EHLO t\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.test>\r\nDATA\r\nMessage-ID: <m1@x>\r\n\r\nhi\r\n.\r\n";
     say(&sandbox, session.as_bytes()).await;
     sandbox.shutdown().await;
 

@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use santral_sandbox::{Sandbox, SandboxConfig};
 use serde_json::Value;
 
-use crate::support::{client, get, mail, mail_with_parts, plain, sandbox};
+use crate::support::{client, get, mail, mail_with_parts, on_the_wire, plain, sandbox};
 
 const HOSTILE: &str = "</title></p><script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
 
@@ -71,7 +71,7 @@ async fn programs_read_json_and_eml() {
     assert_eq!(all["mails"][0], one);
     assert_eq!((&one["subject"], &one["envelope"]["to"][0]), (&"Teklif".into(), &"b@y.test".into()));
     assert_eq!((&one["text"], &one["attachments"][0]["name"]), (&"düz metin".into(), &"a.pdf".into()));
-    assert_eq!(get(&sandbox, "/mailbox/1.eml").await.bytes().await.expect("bytes"), sent.formatted());
+    assert_eq!(get(&sandbox, "/mailbox/1.eml").await.bytes().await.expect("bytes"), on_the_wire(&sent));
     for path in ["/mailbox/2", "/mailbox/1.exe", "/mailbox/-1.json", "/mailbox/99999999999999999999"] {
         assert_eq!(get(&sandbox, path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
@@ -82,7 +82,8 @@ async fn the_mailbox_is_emptied_by_delete_and_by_its_own_button_only() {
     let sandbox = sandbox().await;
     let button = format!("{}/mailbox/clear?lang=en", sandbox.http_url());
     plain(&sandbox).send(mail("a@b.test")).await.expect("taken");
-    let foreign = client().post(&button).header("sec-fetch-site", "cross-site").send().await.expect("an answer");
+    let foreign =
+        client().post(&button).header("sec-fetch-site", "cross-site").send().await.expect("an answer");
     assert_eq!((foreign.status(), sandbox.mailbox().total()), (StatusCode::FORBIDDEN, 1));
     let own = client().post(&button).header("sec-fetch-site", "same-origin").send().await.expect("an answer");
     assert_eq!((own.status(), sandbox.mailbox().total()), (StatusCode::SEE_OTHER, 0));
@@ -103,8 +104,14 @@ async fn old_mails_make_room_and_older_ones_are_a_page_away() {
         client.send(mail("a@b.test")).await.expect("taken");
     }
     let first = text(&sandbox, "/mailbox").await;
-    assert!(first.contains("70 e-posta") && first.contains("/mailbox/70?") && !first.contains("/mailbox/20?"));
+    assert!(
+        first.contains("70 e-posta") && first.contains("/mailbox/70?") && !first.contains("/mailbox/20?")
+    );
     assert!(first.contains("/mailbox?before=21&amp;"));
     let second = text(&sandbox, "/mailbox?before=21").await;
-    assert!(second.contains("/mailbox/20?") && second.contains("/mailbox/11?") && !second.contains("/mailbox/10?"));
+    assert!(
+        second.contains("/mailbox/20?")
+            && second.contains("/mailbox/11?")
+            && !second.contains("/mailbox/10?")
+    );
 }

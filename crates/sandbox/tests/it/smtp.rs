@@ -4,7 +4,7 @@ use lettre::AsyncTransport;
 use santral_sandbox::smtp::MAX_MAIL;
 use santral_sandbox::{Account, Sandbox, SandboxConfig};
 
-use crate::support::{codes, implicit, mail, plain, sandbox, say, secure};
+use crate::support::{codes, implicit, mail, on_the_wire, plain, sandbox, say, secure};
 
 #[tokio::test]
 async fn a_mail_arrives_as_it_was_sent() {
@@ -12,10 +12,10 @@ async fn a_mail_arrives_as_it_was_sent() {
     let mail = mail("ayse@ornek.test");
     plain(&sandbox).send(mail.clone()).await.expect("taken");
     let arrived = sandbox.mailbox().mail(1).expect("kept");
-    assert_eq!(arrived.raw, mail.formatted());
+    assert_eq!(arrived.raw, on_the_wire(&mail));
     assert_eq!(arrived.envelope.to, ["ayse@ornek.test"]);
     assert_eq!(arrived.view().subject, "Teklifiniz hazır");
-    assert_eq!(arrived.view().text.as_deref(), Some("Merhaba\r\n.\r\n..nokta\r\n"));
+    assert_eq!(arrived.view().text.as_deref(), Some("Merhaba\r\n.\r\n..nokta\r\n\r\n"));
     assert_eq!((arrived.envelope.tls, &arrived.envelope.user), (false, &None));
 }
 
@@ -55,8 +55,9 @@ async fn an_authority_that_is_not_trusted_is_noticed() {
 
 #[tokio::test]
 async fn where_signing_in_is_required_mail_without_it_is_refused() {
-    let sandbox =
-        Sandbox::start(SandboxConfig { require_auth: true, ..SandboxConfig::default() }).await.expect("started");
+    let sandbox = Sandbox::start(SandboxConfig { require_auth: true, ..SandboxConfig::default() })
+        .await
+        .expect("started");
     let refused = plain(&sandbox).send(mail("a@b.test")).await.expect_err("refused");
     assert_eq!(refused.status().map(|code| code.to_string()), Some("530".into()));
     secure(&sandbox, "sandbox").send(mail("a@b.test")).await.expect("taken");
@@ -127,7 +128,8 @@ async fn smuggled_and_oversized_content_is_not_taken() {
 #[tokio::test]
 async fn addresses_beyond_ascii_pass_with_smtputf8() {
     let sandbox = sandbox().await;
-    let session = "EHLO t\r\nMAIL FROM:<ayşe@b.test> SMTPUTF8\r\nRCPT TO:<çağrı@d.test>\r\nDATA\r\nhi\r\n.\r\n";
+    let session =
+        "EHLO t\r\nMAIL FROM:<ayşe@b.test> SMTPUTF8\r\nRCPT TO:<çağrı@d.test>\r\nDATA\r\nhi\r\n.\r\n";
     say(&sandbox, session.as_bytes()).await;
     assert_eq!(sandbox.mailbox().mail(1).expect("kept").envelope.to, ["çağrı@d.test"]);
 }

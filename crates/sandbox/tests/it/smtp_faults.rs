@@ -42,7 +42,6 @@ async fn a_refusal_strikes_once_at_each_stage() {
     for (count, stage) in (1..).zip(STAGES) {
         order(&sandbox, SmtpFault::once(stage, reply(451, "4.3.0")));
         let error = send(&sandbox, "a@b.test").await.expect_err("refused");
-        // lettre falls back from EHLO to nothing, so each refusal shows as what was ordered.
         assert_eq!(code(&error), Some("451".into()), "{stage:?}: {error}");
         send(&sandbox, "a@b.test").await.unwrap_or_else(|error| panic!("{stage:?} struck twice: {error}"));
         assert_eq!(sandbox.mailbox().total(), count, "{stage:?}");
@@ -96,11 +95,10 @@ async fn delays_add_up_and_the_mail_is_taken_before_the_wait() {
     order(&sandbox, SmtpFault::once(Stage::Rcpt, Action::Delay { ms: 30 }));
     order(&sandbox, SmtpFault::once(Stage::Accepted, Action::Delay { ms: 3_600_000 }));
     let started = Instant::now();
-    let address = sandbox.smtp_addr();
     let client = plain(&sandbox);
     let sending = tokio::spawn(async move { client.send(mail("a@b.test")).await });
     sandbox.mailbox().wait_for(1).await;
-    assert!(started.elapsed() >= Duration::from_millis(30), "{address}");
+    assert!(started.elapsed() >= Duration::from_millis(30));
     assert!(!sending.is_finished());
     sending.abort();
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use lettre::message::header::ContentType;
-use lettre::message::{Attachment, MultiPart, SinglePart};
+use lettre::message::{Attachment, MultiPart};
 use lettre::transport::smtp::AsyncSmtpTransportBuilder;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
@@ -64,20 +64,21 @@ pub fn mail_with_parts(subject: &str, html: &str, file_name: &str) -> Message {
         .subject(subject)
         .multipart(
             MultiPart::mixed()
-                .multipart(MultiPart::alternative_plain_html("düz metin".into(), html.into()))
-                .singlepart(SinglePart::from(file)),
+                .multipart(MultiPart::alternative_plain_html("düz metin".to_owned(), html.to_owned()))
+                .singlepart(file),
         )
         .expect("a mail")
 }
 
-/// Sends all bytes at once and returns all that comes back until the server hangs up.
-pub async fn say(sandbox: &Sandbox, bytes: &[u8]) -> String {
-    exchange(sandbox.smtp_addr(), bytes).await
+/// What lettre puts on the wire: it ends every mail with one more CRLF of its own.
+pub fn on_the_wire(mail: &Message) -> Vec<u8> {
+    [mail.formatted(), b"\r\n".to_vec()].concat()
 }
 
-pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+/// Sends all bytes at once and returns all that comes back until the server hangs up.
+pub async fn say(sandbox: &Sandbox, bytes: &[u8]) -> String {
     #[expect(clippy::disallowed_methods, reason = "a test client outside the server")]
-    let mut stream = TcpStream::connect(address).await.expect("connected");
+    let mut stream = TcpStream::connect(sandbox.smtp_addr()).await.expect("connected");
     stream.write_all(bytes).await.expect("written");
     stream.shutdown().await.expect("half closed");
     let mut answer = Vec::new();
@@ -88,7 +89,11 @@ pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
 
 /// The codes of all final reply lines.
 pub fn codes(answer: &str) -> Vec<&str> {
-    answer.lines().filter(|line| line.as_bytes().get(3) == Some(&b' ')).filter_map(|line| line.get(..3)).collect()
+    answer
+        .lines()
+        .filter(|line| line.as_bytes().get(3) == Some(&b' '))
+        .filter_map(|line| line.get(..3))
+        .collect()
 }
 
 pub async fn get(sandbox: &Sandbox, path: &str) -> reqwest::Response {

@@ -128,7 +128,11 @@ async fn names_are_plain() {
     let sandbox = sandbox().await;
     for name in ["a.b", "a%2Fb", &"x".repeat(65)] {
         let url = format!("{}/webhook/{name}", sandbox.http_url());
-        assert_eq!(client().post(url).send().await.expect("an answer").status(), StatusCode::NOT_FOUND, "{name}");
+        assert_eq!(
+            client().post(url).send().await.expect("an answer").status(),
+            StatusCode::NOT_FOUND,
+            "{name}"
+        );
     }
 }
 

@@ -87,8 +87,12 @@ impl WebhookFault {
 
     pub(super) fn check(&self) -> Result<(), WebhookFaultError> {
         match &self.action {
-            WebhookAction::Status { status, .. } if !(200..600).contains(status) => Err(WebhookFaultError::BadStatus),
-            WebhookAction::Status { retry_after: Some(value), .. } if HeaderValue::from_str(value).is_err() => {
+            WebhookAction::Status { status, .. } if !(200..600).contains(status) => {
+                Err(WebhookFaultError::BadStatus)
+            }
+            WebhookAction::Status { retry_after: Some(value), .. }
+                if HeaderValue::from_str(value).is_err() =>
+            {
                 Err(WebhookFaultError::BadRetryAfter)
             }
             _ => Ok(()),
@@ -114,7 +118,9 @@ impl Plan {
         let mut plan = Self::default();
         for action in actions {
             match action {
-                WebhookAction::Delay { ms } => plan.delay = plan.delay.saturating_add(Duration::from_millis(ms)),
+                WebhookAction::Delay { ms } => {
+                    plan.delay = plan.delay.saturating_add(Duration::from_millis(ms))
+                }
                 end => plan.end = Some(end),
             }
         }
@@ -150,7 +156,9 @@ impl Plan {
         match self.end {
             None | Some(WebhookAction::Delay { .. }) => StatusCode::OK.into_response(),
             Some(WebhookAction::Status { status, retry_after, body }) => refusal(status, retry_after, body),
-            Some(WebhookAction::DropBeforeReading | WebhookAction::DropAfterReading) => HangUp.into_response(),
+            Some(WebhookAction::DropBeforeReading | WebhookAction::DropAfterReading) => {
+                HangUp.into_response()
+            }
             Some(WebhookAction::HalfAnswer) => half_answer(),
             Some(WebhookAction::GzipBomb) => gzip_bomb().await,
             Some(WebhookAction::Garbage) => json(Body::from(super::super::files::content("garbage", 2_048))),
