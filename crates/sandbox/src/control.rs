@@ -1,0 +1,83 @@
+//! The control API: the same orders that Rust tests give through the handles, for other processes.
+//!
+//! | method and path | body |
+//! |---|---|
+//! | `GET`/`POST`/`DELETE /control/smtp/faults` | [`SmtpFault`] |
+//! | `PUT /control/smtp/accounts` | `[{"user","password"}]` |
+//! | `GET`/`POST`/`DELETE /control/webhook/{name}/faults` | [`WebhookFault`] |
+//! | `POST /control/reset` | none: forgets mails, webhooks and all faults |
+//!
+//! Orders that make no sense are answered 422 with the reason.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+
+use crate::config::Account;
+use crate::http::App;
+use crate::smtp::SmtpFault;
+use crate::vendors::webhook::{WebhookFault, no_such_name};
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/control/smtp/faults", get(smtp_faults).post(add_smtp_fault).delete(clear_smtp_faults))
+        .route("/control/smtp/accounts", put(set_accounts))
+        .route(
+            "/control/webhook/{name}/faults",
+            get(webhook_faults).post(add_webhook_fault).delete(clear_webhook_faults),
+        )
+        .route("/control/reset", post(reset))
+}
+
+async fn smtp_faults(State(app): State<App>) -> Response {
+    Json(app.smtp.faults.waiting()).into_response()
+}
+
+async fn add_smtp_fault(State(app): State<App>, Json(fault): Json<SmtpFault>) -> Response {
+    ordered(app.smtp.faults.add(fault))
+}
+
+async fn clear_smtp_faults(State(app): State<App>) -> StatusCode {
+    app.smtp.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn set_accounts(State(app): State<App>, Json(accounts): Json<Vec<Account>>) -> StatusCode {
+    app.smtp.set_accounts(accounts);
+    StatusCode::NO_CONTENT
+}
+
+async fn webhook_faults(State(app): State<App>, Path(name): Path<String>) -> Response {
+    app.webhooks.named(&name).map_or_else(no_such_name, |hook| Json(hook.faults()).into_response())
+}
+
+async fn add_webhook_fault(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Json(fault): Json<WebhookFault>,
+) -> Response {
+    app.webhooks.named(&name).map_or_else(no_such_name, |hook| ordered(hook.add_fault(fault)))
+}
+
+async fn clear_webhook_faults(State(app): State<App>, Path(name): Path<String>) -> Response {
+    app.webhooks.named(&name).map_or_else(no_such_name, |hook| {
+        hook.clear_faults();
+        StatusCode::NO_CONTENT.into_response()
+    })
+}
+
+async fn reset(State(app): State<App>) -> StatusCode {
+    app.mailbox.clear();
+    app.smtp.faults.clear();
+    app.webhooks.clear();
+    StatusCode::NO_CONTENT
+}
+
+fn ordered(order: Result<(), impl std::error::Error>) -> Response {
+    match order {
+        Ok(()) => StatusCode::CREATED.into_response(),
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error}\n")).into_response(),
+    }
+}
