@@ -1,6 +1,7 @@
 //! The REST face: one file per resource, each a thin cover over use cases that live elsewhere.
 
 pub mod auth;
+mod companies;
 mod events;
 pub mod extract;
 mod finish;
@@ -42,6 +43,7 @@ impl utoipa::Modify for Bearer {
 
 fn resources() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .merge(companies::routes())
         .merge(events::routes())
         .merge(messages::routes())
         .merge(ops::routes())

@@ -1,3 +1,4 @@
 //! Companies: their lives, keys and setups.
 
+pub mod manage;
 pub mod setup;
