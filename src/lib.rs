@@ -1,5 +1,6 @@
 //! Santral, the integration center of a CRM: see `docs/ARCHITECTURE.md`.
 
+pub mod automation;
 pub mod clock;
 pub mod i18n;
 pub mod ids;
