@@ -7,6 +7,7 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
 
 use super::event::Event;
+use super::tree;
 use crate::i18n::Lang;
 
 /// The company a template speaks for. Keep one per company and share it.
@@ -118,7 +119,7 @@ impl Root {
         let read = || {
             let raw = self.event.data.as_ref()?;
             // The event's parser let nothing through that this would refuse.
-            serde_json::from_str(raw.get()).ok()
+            tree::read(raw.get())
         };
         self.data.get_or_init(|| read().unwrap_or_default()).clone()
     }

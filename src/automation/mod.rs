@@ -3,10 +3,21 @@
 pub mod context;
 pub mod decimal;
 pub mod event;
+mod filters;
 pub mod letters;
+mod matching;
+pub mod model;
 pub mod moment;
 pub mod problem;
+pub mod render;
+#[cfg(test)]
+mod testing;
+pub mod timing;
+mod tree;
 
 pub use context::{CompanyContext, Scope};
 pub use event::Event;
+pub use model::{Action, Definition};
 pub use problem::{Problem, RenderError};
+pub use render::{MessageTemplate, Rendered, Renderer};
+pub use timing::{Due, Effect, Timing};
