@@ -41,6 +41,18 @@ impl CompanyContext {
         })
     }
 
+    /// A company for previews and checks.
+    pub fn sample() -> Self {
+        let (name, timezone) = ("Örnek Ticaret A.Ş.", "Europe/Istanbul");
+        Self {
+            name: name.to_owned(),
+            locale: "tr-TR".to_owned(),
+            lang: Lang::Tr,
+            zone: TimeZone::get(timezone).unwrap_or(TimeZone::UTC),
+            timezone: timezone.to_owned(),
+        }
+    }
+
     pub const fn lang(&self) -> Lang {
         self.lang
     }
@@ -102,6 +114,18 @@ impl Scope {
 
     pub(super) fn value(&self) -> Value {
         Value::from_dyn_object(Arc::clone(&self.root))
+    }
+
+    /// Whether there is a value at the path, be it null. What is asked of a text or a number beyond is not there.
+    pub(super) fn has<'p>(&self, path: impl IntoIterator<Item = &'p str>) -> bool {
+        let mut value = self.value();
+        for key in path {
+            match value.get_attr(key) {
+                Ok(next) if !next.is_undefined() => value = next,
+                _ => return false,
+            }
+        }
+        true
     }
 
     /// The value at a path such as `["data", "meeting", "starts_at"]`, when it is there and not null.

@@ -14,6 +14,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+pub use self::data::merge_patch;
 pub use self::http::{Intake, read};
 use super::problem::Problem;
 
