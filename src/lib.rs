@@ -3,6 +3,7 @@
 pub mod api;
 pub mod app;
 pub mod automation;
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod companies;
