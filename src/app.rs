@@ -75,6 +75,7 @@ impl App {
     pub async fn stop(&self) {
         self.engine.stop().await;
         self.auth.write_uses(self.db()).await;
+        crate::connections::uses::write(self).await;
         self.db().close().await;
     }
 

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod companies;
 pub mod config;
+pub mod connections;
 pub mod db;
 pub mod delivery;
 pub mod error;

@@ -237,6 +237,9 @@ impl Course<'_> {
                     settlement.finished_at = State::Sent.is_final(limits.receipts).then_some(now);
                 }
                 self.count(provider, "sent");
+                if target.webhook_of.is_none() {
+                    self.engine.note_use(self.claim.lane, now);
+                }
                 return settled;
             }
             Err(failure) => failure,
@@ -274,6 +277,7 @@ impl Course<'_> {
             Next::Unknown => self.over(State::Unknown, Some(failure.code), Some(attempt), (now, platform)),
             Next::BreakConnection(reason) => {
                 let mut settled = self.detour(reason.as_str(), Some(attempt), (now, platform));
+                let detail = format!("{}: {detail}", failure.code);
                 settled.broken = Some(self.broken(target, reason.as_str(), detail, (now, platform)));
                 settled
             }
@@ -343,11 +347,13 @@ impl Course<'_> {
         let id = self.claim.lane.id;
         let notices = match (&self.setup, target.webhook_of) {
             (Some(setup), None) => {
-                let data = serde_json::json!({
-                    "company": setup.id, "connection": ConnectionId(id), "provider": target.connector.id,
-                    "status": "error", "reason": reason, "detail": detail,
-                });
-                notices::of_connection(setup, platform, "connection.error", &data, now)
+                let change = notices::Change {
+                    connection: id,
+                    provider: target.connector.id,
+                    status: "error",
+                    why: Some((reason, &detail)),
+                };
+                notices::of_connection(setup, platform, &change, now)
             }
             _ => Vec::new(),
         };
@@ -456,8 +462,8 @@ impl Course<'_> {
     }
 }
 
-/// The failure's own words and the vendor's code, without control characters (PostgreSQL stores no NUL).
-fn detail_of(failure: &Failure) -> String {
+/// The vendor's code and the failure's own words, without control characters (PostgreSQL stores no NUL).
+pub(crate) fn detail_of(failure: &Failure) -> String {
     let text = match &failure.vendor_code {
         Some(code) => format!("{code}: {}", failure.detail),
         None => failure.detail.clone(),
