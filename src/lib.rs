@@ -19,5 +19,7 @@ pub mod run;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod templates;
 pub mod tokens;
 pub mod vault;
+pub mod webhooks;

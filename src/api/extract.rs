@@ -214,6 +214,20 @@ impl<T: std::str::FromStr + Send> FromRequestParts<AppState> for Id<T> {
     }
 }
 
+/// Two ids from the path, such as a company and one of its keys.
+#[derive(Debug)]
+pub struct Ids<A, B>(pub A, pub B);
+
+impl<A: std::str::FromStr + Send, B: std::str::FromStr + Send> FromRequestParts<AppState> for Ids<A, B> {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> AppResult<Self> {
+        let path = axum::extract::Path::<(String, String)>::from_request_parts(parts, app).await;
+        let ids = path.ok().and_then(|path| Some(Self(path.0.0.parse().ok()?, path.0.1.parse().ok()?)));
+        ids.ok_or_else(AppError::not_found)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,8 +5,11 @@ mod companies;
 mod events;
 pub mod extract;
 mod finish;
+mod keys;
 mod messages;
 mod ops;
+mod templates;
+mod webhooks;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -45,8 +48,11 @@ fn resources() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(companies::routes())
         .merge(events::routes())
+        .merge(keys::routes())
         .merge(messages::routes())
         .merge(ops::routes())
+        .merge(templates::routes())
+        .merge(webhooks::routes())
 }
 
 /// The description of the API, as `/openapi.json` and `santral openapi` give it.
