@@ -3,6 +3,8 @@
 pub mod api;
 pub mod app;
 pub mod automation;
+pub mod automations;
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod companies;

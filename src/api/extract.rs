@@ -1,10 +1,11 @@
 //! What comes in: bodies with a size and a time, JSON with the place of every mistake, pages of lists.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use crate::app::AppState;
 use crate::error::{AppError, AppResult, Code};
+use crate::i18n::Lang;
 
 /// The usual most of a body.
 pub const BODY: usize = 1024 * 1024;
@@ -80,6 +82,14 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> AppResult<T> {
             format!("The body is not valid JSON (line:column {place})."),
         )
     })?;
+    shape(value)
+}
+
+/// Gives JSON its shape and names the place of the first mistake, as [`parse`] does.
+///
+/// # Errors
+/// `invalid_fields`.
+pub fn shape<T: DeserializeOwned>(value: serde_json::Value) -> AppResult<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = pointer(error.path());
         let what = without_values(&error.into_inner().to_string());
@@ -198,6 +208,19 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for Query<T> {
                 "The query parameters cannot be read.",
             )
         })
+    }
+}
+
+/// The language of the answer, by `Accept-Language`.
+#[derive(Debug)]
+pub struct Language(pub Lang);
+
+impl FromRequestParts<AppState> for Language {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
+        let header = parts.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Ok(Self(Lang::from_accept_language(header)))
     }
 }
 

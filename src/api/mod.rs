@@ -1,7 +1,9 @@
 //! The REST face: one file per resource, each a thin cover over use cases that live elsewhere.
 
 pub mod auth;
+mod automations;
 mod companies;
+mod event_types;
 mod events;
 pub mod extract;
 mod finish;
@@ -46,7 +48,9 @@ impl utoipa::Modify for Bearer {
 
 fn resources() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .merge(automations::routes())
         .merge(companies::routes())
+        .merge(event_types::routes())
         .merge(events::routes())
         .merge(keys::routes())
         .merge(messages::routes())
