@@ -73,8 +73,17 @@ struct Inner {
 }
 
 impl Engine {
-    /// Starts the engine. A node that only answers the API (`delivers` false) still hands work to others.
-    pub fn start(services: Services, node: Uuid, delivers: bool, capacity: usize) -> Self {
+    /// Starts the engine, with its first lease in hand. A node that only answers the API (`delivers` false) still
+    /// hands work to others.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn start(
+        services: Services,
+        node: Uuid,
+        delivers: bool,
+        capacity: usize,
+    ) -> crate::db::Result<Self> {
         let (writes, received) = mpsc::unbounded_channel();
         let engine = Self(Arc::new(Inner {
             lease: Lease::new(services.db.is_single_process()),
@@ -87,9 +96,12 @@ impl Engine {
             stopping: AtomicBool::new(false),
             untold: Mutex::default(),
         }));
+        if !engine.db().is_single_process() {
+            recover::renew(&engine).await?;
+        }
         tokio::spawn(committer::run(engine.clone(), received));
         tokio::spawn(recover::run(engine.clone()));
-        engine
+        Ok(engine)
     }
 
     /// Stops taking work, waits for calls under way, and gives the node's lease back.

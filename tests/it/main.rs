@@ -7,6 +7,8 @@ mod automations_api;
 #[cfg(test)]
 mod keys_api;
 #[cfg(test)]
+mod storage;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod support_works;
