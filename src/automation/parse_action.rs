@@ -250,7 +250,8 @@ fn complete(fields: &Fields<'_>, action: &Action, problems: &mut Vec<Problem>) {
     if email && blank("subject", &action.subject) {
         problems.push(fields.required("subject"));
     }
-    if blank("text", &action.text) && !(email && !blank("html", &action.html)) {
+    let html_speaks = email && !blank("html", &action.html);
+    if blank("text", &action.text) && !html_speaks {
         problems.push(fields.required("text"));
     }
 }
