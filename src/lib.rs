@@ -12,6 +12,7 @@ pub mod config;
 pub mod connections;
 pub mod db;
 pub mod delivery;
+mod demo;
 pub mod error;
 pub mod i18n;
 pub mod ids;

@@ -23,7 +23,7 @@ use crate::{api, server};
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(settings) => serve(read(&settings)?).await?,
-        Command::Demo(_) => anyhow::bail!("later"),
+        Command::Demo(demo) => crate::demo::run(demo).await?,
         Command::Migrate(settings) => migrate(&read(&settings)?).await?,
         Command::Config(ConfigCommand::Check(settings)) => return Ok(check(&settings)),
         Command::Config(ConfigCommand::Reference) => print!("{}", reference()),

@@ -1,6 +1,6 @@
 //! Automations as a company keeps them: made, replaced, deleted, held against what it has connected.
 
-mod presets;
+pub mod presets;
 mod preview;
 mod references;
 
