@@ -44,7 +44,8 @@ pub struct TemplateError {
 /// Compiles and renders templates. Build one and share it.
 #[derive(Debug)]
 pub struct Renderer {
-    /// Unknown variables are errors: a message must not go out with holes.
+    /// Unknown variables are errors where they would be printed: a message must not go out with holes. To ask
+    /// whether one is there (`{% if data.owner %}`) is fine.
     strict: Environment<'static>,
     /// Unknown variables are false: conditions ask about what may be missing.
     lenient: Environment<'static>,
@@ -59,7 +60,7 @@ impl Default for Renderer {
 impl Renderer {
     pub fn new() -> Self {
         Self {
-            strict: environment(UndefinedBehavior::Strict),
+            strict: environment(UndefinedBehavior::SemiStrict),
             lenient: environment(UndefinedBehavior::Chainable),
         }
     }
