@@ -131,10 +131,8 @@ async fn users(tx: &mut Tx, company: CompanyId, id: TemplateId) -> db::Result<Ve
 async fn put(tx: &mut Tx, template: &Stored) -> AppResult<()> {
     templates::put(tx, template).await.map_err(|error| {
         if db::is_unique_violation(&error) {
-            AppError::new(Code::Conflict).detail(
-                "Bu adda başka bir şablon var.",
-                "Another template has this name.",
-            )
+            AppError::new(Code::Conflict)
+                .detail("Bu adda başka bir şablon var.", "Another template has this name.")
         } else {
             error.into()
         }

@@ -154,14 +154,23 @@ async fn schema_version(connection: &mut PgConnection) -> sqlx::Result<i64> {
 }
 
 /// Creates the roles where they are missing and lets this login take them.
+///
+/// Roles belong to the whole server, the lock of a migration to one database: another database's first migration may
+/// create them at the same moment, and then they are there.
 fn roles() -> String {
     format!(
         "do $$ begin
            if not exists (select from pg_roles where rolname = '{OWNER}') then
-             create role {OWNER} nologin nobypassrls;
+             begin
+               create role {OWNER} nologin nobypassrls;
+             exception when duplicate_object or unique_violation then null;
+             end;
            end if;
            if not exists (select from pg_roles where rolname = '{APP}') then
-             create role {APP} nologin nobypassrls;
+             begin
+               create role {APP} nologin nobypassrls;
+             exception when duplicate_object or unique_violation then null;
+             end;
            end if;
            if not pg_has_role(current_user, '{OWNER}', 'member') then
              execute format('grant {OWNER} to %I', current_user);

@@ -95,9 +95,7 @@ async fn another_companys_automation_does_not_exist(
 
 #[rstest]
 #[tokio::test]
-async fn a_reference_must_be_the_companys_own(
-    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
-) {
+async fn a_reference_must_be_the_companys_own(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
     let (server, client) = start(engine).await;
     let other = company(&server, json!({"name": "Öteki"})).await;
     let template = other.post("/api/templates", json!({"name": "x", "text": "x"})).await.expect(201);
@@ -283,7 +281,8 @@ async fn a_preview_of_nothing_sensible_is_refused(#[case] body: Value, #[case] p
 #[tokio::test]
 async fn a_preview_uses_the_companys_template_and_tells_of_a_missing_one() {
     let (_server, client) = start(Engine::Sqlite).await;
-    let template = client.post("/api/templates", json!({"name": "x", "text": "Merhaba {{ data.customer.name }}"}));
+    let template =
+        client.post("/api/templates", json!({"name": "x", "text": "Merhaba {{ data.customer.name }}"}));
     let template = template.await.expect(201)["id"].clone();
     let definition = |template: Value| {
         json!({"definition": {"name": "x", "trigger": {"type": "customer.created"},
@@ -334,7 +333,10 @@ async fn the_catalogue_is_open_to_any_valid_key() {
     let quote = catalogue["items"].as_array().unwrap().iter().find(|item| item["type"] == "quote.sent");
     let quote = quote.unwrap();
     assert_eq!(quote["label"]["tr"], "Teklif gönderildi");
-    assert_eq!((&quote["sample"]["type"], &quote["schema"]["type"]), (&json!("quote.sent"), &json!("object")));
+    assert_eq!(
+        (&quote["sample"]["type"], &quote["schema"]["type"]),
+        (&json!("quote.sent"), &json!("object"))
+    );
     for path in ["/api/event-types", "/api/automations/presets"] {
         client.with_key("a-key-that-nobody-was-ever-given-it").get(path).await.expect(401);
     }

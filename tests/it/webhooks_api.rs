@@ -163,7 +163,8 @@ async fn an_endpoint_is_its_owners_alone(#[values(Engine::Sqlite, Engine::Postgr
     assert_eq!(seen, [of_all["id"].clone()]);
 
     let stranger = platform.with_key(&two.key);
-    for (client, endpoint) in [(&stranger, &of_one), (&stranger, &of_all), (&own, &of_all), (platform, &of_one)]
+    for (client, endpoint) in
+        [(&stranger, &of_one), (&stranger, &of_all), (&own, &of_all), (platform, &of_one)]
     {
         client.delete(&path(endpoint, "")).await.expect(404);
         for step in ["/test", "/rotate", "/enable"] {
@@ -211,9 +212,7 @@ async fn an_address_or_type_that_cannot_work_is_refused_at_its_place() {
 
 #[rstest]
 #[tokio::test]
-async fn an_owner_has_at_most_twenty_endpoints(
-    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
-) {
+async fn an_owner_has_at_most_twenty_endpoints(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
     let stage = Stage::start(engine, Owner::Company).await;
     for _ in 0..20 {
         stage.endpoint().await;
