@@ -2,12 +2,15 @@
 
 pub mod auth;
 mod companies;
+mod deliveries;
+mod erasures;
 mod events;
 pub mod extract;
 mod finish;
 mod integrations;
 mod messages;
 mod ops;
+mod tasks;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -45,10 +48,13 @@ impl utoipa::Modify for Bearer {
 fn resources() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(companies::routes())
+        .merge(deliveries::routes())
+        .merge(erasures::routes())
         .merge(events::routes())
         .merge(integrations::routes())
         .merge(messages::routes())
         .merge(ops::routes())
+        .merge(tasks::routes())
 }
 
 /// The description of the API, as `/openapi.json` and `santral openapi` give it.
