@@ -72,10 +72,7 @@ pub async fn prune(db: &Db, days: Option<NonZeroU32>, now: Micros) -> db::Result
                 now,
                 cutoff: days.map(|days| now - i64::from(days.get()) * DAY),
             };
-            if !round.run(&mut pruned).await? {
-                tracing::debug!("another node prunes");
-                return Ok(pruned);
-            }
+            round.run(&mut pruned).await?;
         }
         let mut tx = db.system("list companies for retention").read().await?;
         companies = retention::companies(&mut tx, last, BATCH).await?;
@@ -100,13 +97,11 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Prunes batch by batch; false when another node is at it.
-    async fn run(&self, pruned: &mut Pruned) -> db::Result<bool> {
+    /// Prunes batch by batch. Where several nodes are at it, their batches take turns and each goes on from the last.
+    async fn run(&self, pruned: &mut Pruned) -> db::Result<()> {
         loop {
             let mut tx = self.db.company(self.company).write().await?;
-            if !retention::lock(&mut tx, LOCK).await? {
-                return Ok(false);
-            }
+            retention::lock(&mut tx, LOCK).await?;
             let before = retention::position(&mut tx, self.company.0).await?;
             let mut to = before;
             let (mut most, mut late) = (0, 0);
@@ -129,7 +124,7 @@ impl Round<'_> {
                 tx.commit().await?;
             }
             if most < BATCH {
-                return Ok(true);
+                return Ok(());
             }
         }
     }

@@ -20,8 +20,9 @@ use crate::ids::{CompanyId, TaskId};
 use crate::store::nodes;
 use crate::store::tasks::{self, Task};
 
-/// How long a node may be silent about a task before another takes it.
-const LEASE: Micros = 30_000_000;
+/// How long a node may be silent about a task before another takes it. A step that lasts longer is committed only if
+/// nobody has.
+const LEASE: Micros = 10_000_000;
 /// Tasks that another node created, or left, are found within this.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// So many steps of one task, then it is another's turn.

@@ -106,11 +106,15 @@ impl EraseCompany {
         let now = app.clock().micros();
         let stored = task.position.as_deref().and_then(|position| serde_json::from_str(position).ok());
         let mut position = stored.unwrap_or(Position { began: now, ..Position::default() });
-        let mut tx = app.db().companies(&[CompanyId(task.company), company]).write().await?;
+        let scope = [CompanyId(task.company), company];
         if task.total.is_none() {
-            task.total = Some(count(&mut tx, company.0).await?);
+            task.total = Some(count(&mut app.db().companies(&scope).read().await?, company.0).await?);
         }
-        erasing::stop_jobs(&mut tx, company.0).await?;
+        let mut tx = app.db().companies(&scope).write().await?;
+        if position.table == 0 {
+            // Notices of what was being sent when the company was closed.
+            erasing::stop_jobs(&mut tx, company.0).await?;
+        }
         let mut step = Step::More;
         if let Some(table) = erasing::TABLES.get(position.table) {
             let deleted = table.delete_some(&mut tx, company.0).await?;

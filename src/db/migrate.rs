@@ -154,23 +154,31 @@ async fn schema_version(connection: &mut PgConnection) -> sqlx::Result<i64> {
 }
 
 /// Creates the roles where they are missing and lets this login take them.
+///
+/// Roles belong to the whole cluster, and the lock to one database only: a migration of another database may do the
+/// same at the same moment, which is as good.
 fn roles() -> String {
-    format!(
-        "do $$ begin
-           if not exists (select from pg_roles where rolname = '{OWNER}') then
-             create role {OWNER} nologin nobypassrls;
-           end if;
-           if not exists (select from pg_roles where rolname = '{APP}') then
-             create role {APP} nologin nobypassrls;
-           end if;
-           if not pg_has_role(current_user, '{OWNER}', 'member') then
-             execute format('grant {OWNER} to %I', current_user);
-           end if;
-           if not pg_has_role(current_user, '{APP}', 'member') then
-             execute format('grant {APP} to %I', current_user);
-           end if;
-         end $$;"
-    )
+    let create = |role| {
+        format!(
+            "if not exists (select from pg_roles where rolname = '{role}') then
+               begin
+                 create role {role} nologin nobypassrls;
+               exception when duplicate_object or unique_violation then null;
+               end;
+             end if;"
+        )
+    };
+    let take = |role| {
+        format!(
+            "if not pg_has_role(current_user, '{role}', 'member') then
+               begin
+                 execute format('grant {role} to %I', current_user);
+               exception when unique_violation then null;
+               end;
+             end if;"
+        )
+    };
+    format!("do $$ begin {} {} {} {} end $$;", create(OWNER), create(APP), take(OWNER), take(APP))
 }
 
 /// From here on everything is done as the owner.

@@ -35,23 +35,50 @@ macro_rules! residual {
         " and (d.channel = $4 or $4 is null) and (d.provider = $5 or $5 is null)
             and (d.automation_id = $6 or $6 is null) and d.created_at >= $7 and d.created_at < $8
             and case when $9 = '' then d.origin <> 'notice' else d.origin = $9 end
-            and ($10 = '' or case when (select j.phase from jobs j where j.id = d.id) = 2 then 'sending'
-                else d.state end = $10)
             and (d.recipient = $11 or $11 is null) and (d.subject = $12 or $12 is null)"
+    };
+}
+
+/// The state as it is shown.
+macro_rules! shown_state {
+    () => {
+        " and ($10 = '' or case when (select j.phase from jobs j where j.id = d.id) = 2 then 'sending'
+                else d.state end = $10)"
+    };
+}
+
+macro_rules! columns {
+    () => {
+        "select d.id, d.state, d.reason, d.origin, d.operation, d.channel, d.provider, d.connection_id, d.recipient,
+            d.subject, d.automation_id, d.event_id, d.created_at, d.due_at, d.finished_at, d.attempts, d.receipts,
+            d.output, "
+    };
+}
+
+macro_rules! pending {
+    ($from:literal) => {
+        concat!(
+            columns!(),
+            "w.phase from ",
+            $from,
+            " where w.company_id = $1 and w.id < $2 and w.id >= $3
+            and case when w.phase = 2 then 'sending' else d.state end = $10",
+            residual!(),
+            " order by w.id desc limit $13"
+        )
     };
 }
 
 macro_rules! page {
     ($from:literal, $walk:literal) => {
         concat!(
-            "select d.id, d.state, d.reason, d.origin, d.operation, d.channel, d.provider, d.connection_id, d.recipient,
-            d.subject, d.automation_id, d.event_id, d.created_at, d.due_at, d.finished_at, d.attempts, d.receipts,
-            d.output, coalesce((select j.phase from jobs j where j.id = d.id), 0) as phase
-        from ",
+            columns!(),
+            "coalesce((select j.phase from jobs j where j.id = d.id), 0) as phase from ",
             $from,
             " where d.company_id = $1 and d.id < $2 and d.id >= $3 and ",
             $walk,
             residual!(),
+            shown_state!(),
             " order by d.id desc limit $13"
         )
     };
@@ -63,22 +90,15 @@ sql! {
     BY_SUBJECT = page!("deliveries d", "d.subject = $12");
     /// The second condition is the partial index' own, which neither engine deduces from a parameter.
     TO_LOOK_AT = page!("deliveries d", "d.state = $10 and d.state in ('failed', 'unknown', 'cancelled', 'skipped')");
-    /// What waits or is under way has a job: few rows, whatever the company's past.
-    PENDING = "select d.id, d.state, d.reason, d.origin, d.operation, d.channel, d.provider, d.connection_id, d.recipient,
-            d.subject, d.automation_id, d.event_id, d.created_at, d.due_at, d.finished_at, d.attempts, d.receipts,
-            d.output, w.phase
-        from jobs w join deliveries d on d.company_id = w.company_id and d.id = w.id
-        where w.company_id = $1 and w.id < $2 and w.id >= $3
-            and case when w.phase = 2 then 'sending' else d.state end = $10
-            and (d.channel = $4 or $4 is null) and (d.provider = $5 or $5 is null)
-            and (d.automation_id = $6 or $6 is null) and d.created_at >= $7 and d.created_at < $8
-            and case when $9 = '' then d.origin <> 'notice' else d.origin = $9 end
-            and (d.recipient = $11 or $11 is null) and (d.subject = $12 or $12 is null)
-        order by w.id desc limit $13";
+    /// What waits or is under way has a job: few rows, whatever the company's past. The lateral
+    /// limit and SQLite's cross join keep both from walking the deliveries instead.
+    PENDING = pg: pending!("jobs w cross join lateral (select * from deliveries x
+            where x.company_id = w.company_id and x.id = w.id limit 1) d"),
+    sqlite: pending!("jobs w cross join deliveries d on d.company_id = w.company_id and d.id = w.id");
     BY_IDS = pg: page!("deliveries d", "d.id = any($14)"),
     sqlite: page!("deliveries d", "d.id in (select unhex(value) from json_each($14))");
     COUNT_TO_LOOK_AT = concat!("select count(*) as found from deliveries d where d.company_id = $1 and d.id < $2
-        and d.id >= $3 and d.state = $10 and d.state in ('failed', 'unknown', 'cancelled', 'skipped')", residual!());
+        and d.id >= $3 and d.state = $10 and d.state in ('failed', 'unknown', 'cancelled', 'skipped')", residual!(), shown_state!());
 }
 
 fn values(company: Uuid, filter: &Filter, before: Option<Uuid>) -> Vec<Val> {

@@ -24,8 +24,7 @@ pub struct Walked {
 
 sql! {
     /// One node at a time; the lock ends with the transaction.
-    LOCK = pg: "select (case when pg_try_advisory_xact_lock($1) then 1 else 0 end)::bigint as got",
-    sqlite: "select $1 is not null as got";
+    LOCK = pg: "select pg_advisory_xact_lock($1)", sqlite: "select $1";
     COMPANIES = "select id from companies where id > $1 order by id limit $2";
     POSITION = "select events_to, deliveries_to, notices_to from retention where company_id = $1";
     SET_POSITION = "insert into retention (company_id, events_to, deliveries_to, notices_to) values ($1, $2, $3, $4)
@@ -65,9 +64,9 @@ sql! {
         where company_id = $1 and expires_at <= $2 order by expires_at limit $3)";
 }
 
-/// Whether this transaction is the only one that prunes now.
-pub async fn lock(tx: &mut Tx, key: i64) -> Result<bool> {
-    tx.fetch_one(&LOCK, args![key]).await?.bool("got")
+/// Makes this transaction the only one that prunes; waits for another node's batch.
+pub async fn lock(tx: &mut Tx, key: i64) -> Result<()> {
+    tx.execute(&LOCK, args![key]).await.map(drop)
 }
 
 /// Ids of companies after `after`.

@@ -3,6 +3,12 @@
 //! `support/` is the harness; every other file is a list of promises about one part of the server.
 
 #[cfg(test)]
+mod deliveries_api;
+#[cfg(test)]
+mod erasure;
+#[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod storage;
 #[cfg(test)]
 mod support;

@@ -90,10 +90,11 @@ impl BulkRetry {
         };
         let ears = Ears::of(app, &setup).await?;
         let before = task.position.as_deref().and_then(|id| Uuid::try_parse(id).ok()).unwrap_or(task.id);
-        let mut tx = app.db().company(company).write().await?;
         if task.total.is_none() {
+            let mut tx = app.db().company(company).read().await?;
             task.total = Some(delivery_lists::count_to_look_at(&mut tx, company.0, &filter).await?);
         }
+        let mut tx = app.db().company(company).write().await?;
         let found = delivery_lists::list(&mut tx, company.0, &filter, Some(before), BATCH).await?;
         let Some(last) = found.last() else { return Ok(Step::Done) };
         task.position = Some(last.id.simple().to_string());

@@ -100,11 +100,15 @@ impl Client {
     /// The API tells of changes by webhooks, which most tests have no ear for: this is the one place that asks
     /// again and again, with a deadline.
     pub async fn wait_for_delivery(&self, id: &str, accepted: impl Fn(&Value) -> bool) -> Value {
-        let path = format!("/api/deliveries/{id}");
+        self.wait_for(&format!("/api/deliveries/{id}"), accepted).await
+    }
+
+    /// What is at `path`, once `accepted` says it is as awaited; see [`Self::wait_for_delivery`].
+    pub async fn wait_for(&self, path: &str, accepted: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
         let wait = async {
             loop {
-                last = self.get(&path).await.expect(200);
+                last = self.get(path).await.expect(200);
                 if accepted(&last) {
                     return;
                 }
@@ -112,7 +116,7 @@ impl Client {
             }
         };
         let in_time = timeout(PATIENCE, wait).await.is_ok();
-        assert!(in_time, "the delivery did not become as awaited: {last:#}");
+        assert!(in_time, "{path} did not become as awaited: {last:#}");
         last
     }
 
