@@ -16,6 +16,7 @@ use crate::delivery::{Engine, Services};
 use crate::ids::NodeId;
 use crate::ingest::Ingest;
 use crate::outbound::{Outbound, OutboundConfig};
+use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 
 pub use master_key::rotate;
@@ -35,6 +36,7 @@ pub struct App {
     pub ingest: Ingest,
     pub auth: Auth,
     pub metrics: Metrics,
+    pub tasks: Arc<Tasks>,
 }
 
 impl App {
@@ -66,6 +68,7 @@ impl App {
             engine,
             config,
             metrics,
+            tasks: Arc::default(),
         });
         background::start(&app);
         Ok(app)

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::clock::Micros;
+
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS: usize = 26;
 
@@ -41,6 +43,12 @@ fn decode(text: &str) -> Result<Uuid, InvalidId> {
 #[expect(clippy::disallowed_methods, reason = "this is the ids' home")]
 pub fn new_uuid() -> Uuid {
     Uuid::now_v7()
+}
+
+/// The smallest UUIDv7 of a moment: ids made before it are smaller, ids made since are not.
+pub fn first_uuid_at(micros: Micros) -> Uuid {
+    let millis = u128::try_from(micros.div_euclid(1_000)).unwrap_or(0) & ((1 << 48) - 1);
+    Uuid::from_u128(millis << 80)
 }
 
 macro_rules! ids {
@@ -133,6 +141,14 @@ mod tests {
             let id = DeliveryId::new();
             assert_eq!(id.to_string().parse(), Ok(id));
         }
+    }
+
+    #[test]
+    fn the_smallest_id_of_a_moment_divides_earlier_from_later() {
+        let before = first_uuid_at(crate::clock::Clock.micros());
+        let id = new_uuid();
+        assert!(before <= id && id < first_uuid_at(crate::clock::Clock.micros() + 60_000_000));
+        assert_eq!(first_uuid_at(-1), Uuid::nil());
     }
 
     #[test]

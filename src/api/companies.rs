@@ -11,13 +11,14 @@ use uuid::Uuid;
 use super::auth::PlatformCaller;
 use super::extract::{Id, Json, List, PageQuery, Query};
 use crate::app::AppState;
+use crate::companies::erase::{self, Erasing};
 use crate::companies::manage::{self, CompanyRequest, CompanyView};
 use crate::error::{AppError, AppResult, ProblemBody};
 use crate::ids::CompanyId;
 use crate::store::companies;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(put, post, list)).routes(routes!(get, patch))
+    OpenApiRouter::new().routes(routes!(put, post, list)).routes(routes!(get, patch, delete))
 }
 
 /// Creates a company, or changes the one with this external id.
@@ -129,4 +130,21 @@ async fn patch(
     Json(request): Json<CompanyRequest>,
 ) -> AppResult<axum::Json<CompanyView>> {
     Ok(axum::Json(manage::patch(&app, id, request).await?))
+}
+
+/// Closes a company for good: its key is destroyed at once, its rows are erased in the background.
+#[utoipa::path(
+    delete, path = "/api/companies/{id}", tag = "companies", params(("id" = String, Path)),
+    responses(
+        (status = 202, body = Erasing),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+async fn delete(
+    State(app): State<AppState>,
+    _: PlatformCaller,
+    Id(id): Id<CompanyId>,
+) -> AppResult<(StatusCode, axum::Json<Erasing>)> {
+    Ok((StatusCode::ACCEPTED, axum::Json(erase::start(&app, id).await?)))
 }

@@ -4,6 +4,8 @@ pub mod auth;
 mod automations;
 mod companies;
 mod event_types;
+mod deliveries;
+mod erasures;
 mod events;
 pub mod extract;
 mod finish;
@@ -13,6 +15,7 @@ mod messages;
 mod ops;
 mod templates;
 mod webhooks;
+mod tasks;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -52,6 +55,8 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(automations::routes())
         .merge(companies::routes())
         .merge(event_types::routes())
+        .merge(deliveries::routes())
+        .merge(erasures::routes())
         .merge(events::routes())
         .merge(integrations::routes())
         .merge(keys::routes())
@@ -59,6 +64,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(ops::routes())
         .merge(templates::routes())
         .merge(webhooks::routes())
+        .merge(tasks::routes())
 }
 
 /// The description of the API, as `/openapi.json` and `santral openapi` give it.

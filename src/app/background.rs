@@ -10,6 +10,7 @@ use super::App;
 use crate::connections;
 use crate::store::jobs;
 use crate::telemetry::metrics::{QUEUE_AGE_SECONDS, QUEUE_DEPTH};
+use crate::{retention, tasks};
 
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -18,6 +19,10 @@ pub(super) fn start(app: &Arc<App>) {
     tokio::spawn(connections::nightly::run(Arc::downgrade(app)));
     if !app.db().is_single_process() {
         tokio::spawn(listen(Arc::downgrade(app)));
+    }
+    if app.engine.delivers() {
+        tokio::spawn(tasks::run(Arc::downgrade(app)));
+        tokio::spawn(retention::run(Arc::downgrade(app)));
     }
 }
 

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::automation::{CompanyContext, Problem};
 use crate::clock::rfc3339;
+use crate::companies::erase::{self, Progress};
 use crate::db;
 use crate::error::{AppError, AppResult, Code};
 use crate::i18n::Lang;
@@ -47,6 +48,9 @@ pub struct CompanyView {
     pub notice_email: Option<String>,
     pub created_at: String,
     pub updated_at: String,
+    /// How far its erasure is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erasing: Option<Progress>,
 }
 
 impl From<Company> for CompanyView {
@@ -61,6 +65,7 @@ impl From<Company> for CompanyView {
             notice_email: company.notice_email,
             created_at: rfc3339(company.created_at),
             updated_at: rfc3339(company.updated_at),
+            erasing: None,
         }
     }
 }
@@ -153,7 +158,11 @@ fn taken() -> AppError {
 pub async fn find(app: &App, id: CompanyId) -> AppResult<CompanyView> {
     let mut tx = app.db().system("show a company").read().await?;
     let found = companies::find(&mut tx, id.0).await?.filter(|company| company.status != "platform");
-    found.map(Into::into).ok_or_else(AppError::not_found)
+    let mut view: CompanyView = found.ok_or_else(AppError::not_found)?.into();
+    if view.status == "erasing" {
+        view.erasing = erase::progress(&mut tx, id).await?;
+    }
+    Ok(view)
 }
 
 fn check(request: CompanyRequest) -> AppResult<Changes> {

@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod keys;
+pub mod erase;
 pub mod manage;
 pub mod name;
 pub mod setup;

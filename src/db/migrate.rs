@@ -155,31 +155,30 @@ async fn schema_version(connection: &mut PgConnection) -> sqlx::Result<i64> {
 
 /// Creates the roles where they are missing and lets this login take them.
 ///
-/// Roles belong to the whole server, the lock of a migration to one database: another database's first migration may
-/// create them at the same moment, and then they are there.
+/// Roles belong to the whole cluster, and the lock to one database only: a migration of another database may do the
+/// same at the same moment, which is as good.
 fn roles() -> String {
-    format!(
-        "do $$ begin
-           if not exists (select from pg_roles where rolname = '{OWNER}') then
-             begin
-               create role {OWNER} nologin nobypassrls;
-             exception when duplicate_object or unique_violation then null;
-             end;
-           end if;
-           if not exists (select from pg_roles where rolname = '{APP}') then
-             begin
-               create role {APP} nologin nobypassrls;
-             exception when duplicate_object or unique_violation then null;
-             end;
-           end if;
-           if not pg_has_role(current_user, '{OWNER}', 'member') then
-             execute format('grant {OWNER} to %I', current_user);
-           end if;
-           if not pg_has_role(current_user, '{APP}', 'member') then
-             execute format('grant {APP} to %I', current_user);
-           end if;
-         end $$;"
-    )
+    let create = |role| {
+        format!(
+            "if not exists (select from pg_roles where rolname = '{role}') then
+               begin
+                 create role {role} nologin nobypassrls;
+               exception when duplicate_object or unique_violation then null;
+               end;
+             end if;"
+        )
+    };
+    let take = |role| {
+        format!(
+            "if not pg_has_role(current_user, '{role}', 'member') then
+               begin
+                 execute format('grant {role} to %I', current_user);
+               exception when unique_violation then null;
+               end;
+             end if;"
+        )
+    };
+    format!("do $$ begin {} {} {} {} end $$;", create(OWNER), create(APP), take(OWNER), take(APP))
 }
 
 /// From here on everything is done as the owner.
@@ -201,7 +200,7 @@ fn schema() -> String {
 
 /// Gives every table of the schema its policy, forced, and the app role its rights: no more than rows.
 ///
-/// A table with a `company_id` shows the rows of the scope's companies. System tables (`companies`, `jobs`) show
+/// A table with a `company_id` shows the rows of the scope's companies. System tables (`companies`, `jobs`, `tasks`) show
 /// them too, and all rows to the system scope. Tables of neither kind belong to the system scope alone. An unset or
 /// empty setting is nobody.
 fn policies() -> String {
@@ -219,7 +218,7 @@ fn policies() -> String {
              scope := case
                when t.relname = 'companies' then format('(id = %s or ', scope)
                  || '(select current_setting(''app.system'', true)) = ''on'')'
-               when t.relname = 'jobs' then format('(company_id = %s or ', scope)
+               when t.relname in ('jobs', 'tasks') then format('(company_id = %s or ', scope)
                  || '(select current_setting(''app.system'', true)) = ''on'')'
                when t.tenant then format('company_id = %s', scope)
                else '(select current_setting(''app.system'', true)) = ''on'''

@@ -1,6 +1,7 @@
 //! SQLite: one writer, several readers, WAL, every commit synced.
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,8 +43,11 @@ impl Sqlite {
     pub(super) async fn open(path: &Path, exclusive: bool) -> std::result::Result<Self, OpenError> {
         let io = |cause| OpenError::Io { place: path.display().to_string(), cause };
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent).map_err(io)?;
+            // Directories that we make are ours alone; those that are there belong to the operator.
+            DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(io)?;
         }
+        // SQLite gives its journal files the mode of the database, so it is enough to create that one.
+        private().truncate(false).open(path).map_err(io)?;
         let lock = exclusive.then(|| lock(path)).transpose()?;
         let connect = |cause| OpenError::Connect { place: path.display().to_string(), cause };
         let writer = pool(options(path).create_if_missing(true), 1).await.map_err(connect)?;
@@ -66,6 +70,8 @@ impl Sqlite {
     }
 
     pub(super) async fn backup(&self, target: &Path) -> Result<()> {
+        // SQLite writes into a file that is empty, and would create one that others may read.
+        OpenOptions::new().create_new(true).write(true).mode(0o600).open(target)?;
         let target = target.display().to_string();
         sqlx::query("VACUUM INTO $1").bind(target).execute(&self.readers).await.map(drop)
     }
@@ -95,10 +101,17 @@ async fn pool(options: SqliteConnectOptions, connections: u32) -> Result<SqliteP
         .await
 }
 
+/// Opens a file for writing, and creates it so that only its owner reads it.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).mode(0o600);
+    options
+}
+
 fn lock(path: &Path) -> std::result::Result<File, OpenError> {
     let lock_path = PathBuf::from(format!("{}.lock", path.display()));
     let io = |cause| OpenError::Io { place: lock_path.display().to_string(), cause };
-    let file = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(io)?;
+    let file = private().truncate(false).open(&lock_path).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.display().to_string())),

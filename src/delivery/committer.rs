@@ -154,7 +154,8 @@ async fn next(engine: &Engine, writes: &mut mpsc::UnboundedReceiver<Write>, batc
 /// finds their work.
 fn pick(engine: &Engine, now: Micros) -> Vec<Pick> {
     let mut lanes = engine.lanes();
-    let (own, others): (Vec<_>, Vec<_>) = lanes.pick(now).into_iter().partition(|pick| engine.owns(pick.lane));
+    let (own, others): (Vec<_>, Vec<_>) =
+        lanes.pick(now).into_iter().partition(|pick| engine.owns(pick.lane));
     for pick in others {
         lanes.claimed(pick.lane, pick.count, 0, None, now);
     }

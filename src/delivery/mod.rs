@@ -3,6 +3,7 @@
 mod committer;
 pub mod lanes;
 mod lease;
+pub mod manage;
 pub mod model;
 pub mod notices;
 mod pace;

@@ -52,7 +52,7 @@ sql! {
     VERSIONS = pg: "select id, version, status from companies where id = any($1)",
     sqlite: "select id, version, status from companies where id in (select unhex(value) from json_each($1))";
     ERASE = "update companies set status = 'erasing', data_key = null, master_key = null, external_id = null, version = version + 1,
-            updated_at = $2 where id = $1";
+            updated_at = $2 where id = $1 and status = 'active'";
     DELETE = "delete from companies where id = $1";
     KEYS = pg: "select id, data_key from companies where data_key is not null and ($1::uuid is null or id > $1)
         order by id limit $2",
@@ -135,9 +135,9 @@ pub async fn versions(tx: &mut Tx, ids: Vec<Uuid>) -> Result<Vec<(Uuid, i64, boo
         .collect()
 }
 
-/// Destroys the data key, frees the external id and marks the company as being erased.
-pub async fn start_erasing(tx: &mut Tx, id: Uuid, now: Micros) -> Result<()> {
-    tx.execute(&ERASE, args![id, now]).await.map(drop)
+/// Destroys the data key, frees the external id and marks the company as being erased; says whether it was not yet.
+pub async fn start_erasing(tx: &mut Tx, id: Uuid, now: Micros) -> Result<bool> {
+    Ok(tx.execute(&ERASE, args![id, now]).await? > 0)
 }
 
 pub async fn delete(tx: &mut Tx, id: Uuid) -> Result<()> {

@@ -137,6 +137,20 @@ sql! {
     SET_PAYLOAD = "update deliveries set payload = $3 where company_id = $1 and id = $2";
 }
 
+/// A recipient as it is stored and looked for: of `Ali Şahin <Ali@Firma.com>` the address alone, in lower case, so that
+/// all that went to one person is found together. Whatever is no e-mail address stays as it is.
+pub fn bare_recipient(recipient: &str) -> String {
+    let recipient = recipient.trim();
+    let address =
+        recipient.strip_suffix('>').and_then(|text| text.rsplit_once('<')).map(|(_, address)| address);
+    let address = address.unwrap_or(recipient).trim();
+    if address.contains('@') && !address.contains("://") {
+        address.to_lowercase()
+    } else {
+        recipient.to_owned()
+    }
+}
+
 pub async fn insert(tx: &mut Tx, deliveries: &[NewDelivery]) -> Result<()> {
     let mut bulk = Bulk::new(18);
     for d in deliveries {
@@ -150,7 +164,7 @@ pub async fn insert(tx: &mut Tx, deliveries: &[NewDelivery]) -> Result<()> {
             d.channel,
             d.provider,
             d.connection,
-            d.recipient.as_deref(),
+            d.recipient.as_deref().map(bare_recipient),
             d.subject.as_deref(),
             d.automation,
             d.event,
@@ -175,7 +189,7 @@ pub async fn settle(tx: &mut Tx, settlements: &[Settlement]) -> Result<()> {
             s.reason.as_deref(),
             s.provider,
             s.connection,
-            s.recipient.as_deref(),
+            s.recipient.as_deref().map(bare_recipient),
             s.due_at,
             s.finished_at,
             s.attempt.as_deref(),
@@ -313,4 +327,21 @@ pub async fn set_states(
 /// Replaces what a waiting delivery will be rendered from.
 pub async fn set_payload(tx: &mut Tx, company: Uuid, id: Uuid, payload: &str) -> Result<()> {
     tx.execute(&SET_PAYLOAD, args![company, id, payload]).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_has_one_address_however_it_is_written() {
+        for written in
+            ["ali@firma.com", " Ali@Firma.COM ", "Ali Şahin <ali@firma.com>", "\"A\" < ALI@firma.com >"]
+        {
+            assert_eq!(bare_recipient(written), "ali@firma.com", "{written}");
+        }
+        for other in ["+905321234567", "#Satış", "<>", "https://user@host/Path", "C0123ABC", ""] {
+            assert_eq!(bare_recipient(other), other);
+        }
+    }
 }

@@ -32,6 +32,19 @@ sql! {
             value->>8 from json_each($1) where true
         on conflict (company_id, source, source_id) do nothing returning id";
     SAME = "select id, deliveries from events where company_id = $1 and source = $2 and source_id = $3";
+    DELIVERIES = "select deliveries from events where company_id = $1 and id = $2";
+    /// A walk that says of each row whether it may mention `$4`; the caller looks closer.
+    WALK = pg: "select id, (case when strpos(lower(translate(body, ' -()', '')), $4) > 0 then 1 else 0 end)::bigint as hit
+        from events where company_id = $1 and id > $2 order by id limit $3",
+    sqlite: "select id, case when instr(lower(replace(replace(replace(replace(body, ' ', ''), '-', ''), '(', ''), ')', '')),
+            $4) > 0 then 1 else 0 end as hit
+        from events where company_id = $1 and id > $2 order by id limit $3";
+    BODIES = pg: "select id, body from events where company_id = $1 and id = any($2) and body is not null",
+    sqlite: "select id, body from events
+        where company_id = $1 and id in (select unhex(value) from json_each($2)) and body is not null";
+    EMPTY = pg: "update events set body = null where company_id = $1 and id = any($2) and body is not null",
+    sqlite: "update events set body = null
+        where company_id = $1 and id in (select unhex(value) from json_each($2)) and body is not null";
 }
 
 /// Stores the events that are new and returns their ids; the others are repeats of known ones.
@@ -57,4 +70,33 @@ pub async fn insert_new(tx: &mut Tx, events: &[&NewEvent]) -> Result<HashSet<Uui
 pub async fn same(tx: &mut Tx, company: Uuid, source: &str, source_id: &str) -> Result<(Uuid, String)> {
     let row = tx.fetch_one(&SAME, args![company, source, source_id]).await?;
     Ok((row.uuid("id")?, row.text("deliveries")?))
+}
+
+/// The ids of the deliveries an event led to, as JSON.
+pub async fn deliveries(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<Option<String>> {
+    let row = tx.fetch_optional(&DELIVERIES, args![company, id]).await?;
+    row.map(|row| row.text("deliveries")).transpose()
+}
+
+/// Walks `limit` events after `after` and says of each whether its body may mention `needle`: lower case, without
+/// blanks, hyphens and parentheses.
+pub async fn walk(
+    tx: &mut Tx,
+    company: Uuid,
+    (after, limit): (Uuid, i64),
+    needle: &str,
+) -> Result<Vec<(Uuid, bool)>> {
+    let rows = tx.fetch_all(&WALK, args![company, after, limit, needle]).await?;
+    rows.iter().map(|row| Ok((row.uuid("id")?, row.bool("hit")?))).collect()
+}
+
+/// The bodies of those of `ids` that still have one.
+pub async fn bodies(tx: &mut Tx, company: Uuid, ids: Vec<Uuid>) -> Result<Vec<(Uuid, String)>> {
+    let rows = tx.fetch_all(&BODIES, args![company, ids]).await?;
+    rows.iter().map(|row| Ok((row.uuid("id")?, row.text("body")?))).collect()
+}
+
+/// Takes events' bodies away; says how many had one. That they came stays known.
+pub async fn empty(tx: &mut Tx, company: Uuid, ids: Vec<Uuid>) -> Result<u64> {
+    tx.execute(&EMPTY, args![company, ids]).await
 }

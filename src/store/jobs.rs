@@ -123,6 +123,9 @@ sql! {
     MOVE = "update jobs set due_at = $3, owner = null, phase = 0, epoch = epoch + 1, attempt = 1
         where id = $1 and company_id = $2 and phase <> 2";
 
+    HURRY = "update jobs set due_at = $3, owner = null, phase = 0, epoch = epoch + 1
+        where id = $1 and company_id = $2 and phase <> 2 returning company_id, lane";
+
     RELEASE_HELD = pg: "with held as (select id from jobs where company_id = $1 and lane = $2 and owner is null
             and due_at >= $3 order by due_at, id limit $4 for update skip locked)
         update jobs set due_at = $5 from held where jobs.id = held.id returning jobs.id",
@@ -273,6 +276,11 @@ fn phase_of(row: &Row) -> Result<Phase> {
 /// Moves a job to another time; whoever had claimed it loses it. Says whether there was one to move.
 pub async fn reschedule(tx: &mut Tx, company: Uuid, id: Uuid, due_at: Micros) -> Result<bool> {
     Ok(tx.execute(&MOVE, args![id, company, due_at]).await? > 0)
+}
+
+/// Makes a waiting job due at `now`, as it stands; whoever had claimed it loses it. Returns its lane.
+pub async fn hurry(tx: &mut Tx, company: Uuid, id: Uuid, now: Micros) -> Result<Option<Lane>> {
+    tx.fetch_optional(&HURRY, args![id, company, now]).await?.as_ref().map(lane).transpose()
 }
 
 /// Brings back at most `most` held jobs of a lane; returns their ids.

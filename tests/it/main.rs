@@ -6,6 +6,11 @@
 mod automations_api;
 #[cfg(test)]
 mod keys_api;
+mod deliveries_api;
+#[cfg(test)]
+mod erasure;
+#[cfg(test)]
+mod retention;
 #[cfg(test)]
 mod storage;
 #[cfg(test)]

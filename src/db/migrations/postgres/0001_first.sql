@@ -208,6 +208,7 @@ create table idempotency_keys (
     expires_at bigint not null,
     primary key (company_id, key)
 );
+create index idempotency_keys_by_expiry on idempotency_keys (company_id, expires_at);
 
 create table blobs (
     company_id uuid not null,
@@ -219,6 +220,7 @@ create table blobs (
 );
 create index blobs_by_delivery on blobs (company_id, delivery_id);
 
+-- Background work with progress. The system scope sees it as it sees jobs, so params name filters, never content.
 create table tasks (
     company_id uuid not null,
     id uuid not null,
@@ -232,5 +234,25 @@ create table tasks (
     detail text,
     created_at bigint not null,
     finished_at bigint,
+    -- the node that carries it out, and until when nobody else may
+    owner uuid,
+    lease_until bigint,
+    primary key (company_id, id)
+);
+create index tasks_running on tasks (lease_until, id) where state = 'running';
+
+-- How far retention has walked a company's rows, in the order of their ids.
+create table retention (
+    company_id uuid not null,
+    events_to uuid not null,
+    deliveries_to uuid not null,
+    notices_to uuid not null,
+    primary key (company_id)
+);
+
+-- Deliveries that retention passed by because they were not over for long enough.
+create table retention_later (
+    company_id uuid not null,
+    id uuid not null,
     primary key (company_id, id)
 );

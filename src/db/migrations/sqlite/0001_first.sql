@@ -209,6 +209,7 @@ create table idempotency_keys (
     expires_at integer not null,
     primary key (company_id, key)
 ) strict, without rowid;
+create index idempotency_keys_by_expiry on idempotency_keys (company_id, expires_at);
 
 create table blobs (
     company_id blob not null,
@@ -220,6 +221,7 @@ create table blobs (
 ) strict;
 create index blobs_by_delivery on blobs (company_id, delivery_id);
 
+-- Background work with progress. The system scope sees it as it sees jobs, so params name filters, never content.
 create table tasks (
     company_id blob not null,
     id blob not null,
@@ -233,5 +235,25 @@ create table tasks (
     detail text,
     created_at integer not null,
     finished_at integer,
+    -- the node that carries it out, and until when nobody else may
+    owner blob,
+    lease_until integer,
+    primary key (company_id, id)
+) strict, without rowid;
+create index tasks_running on tasks (lease_until, id) where state = 'running';
+
+-- How far retention has walked a company's rows, in the order of their ids.
+create table retention (
+    company_id blob not null,
+    events_to blob not null,
+    deliveries_to blob not null,
+    notices_to blob not null,
+    primary key (company_id)
+) strict, without rowid;
+
+-- Deliveries that retention passed by because they were not over for long enough.
+create table retention_later (
+    company_id blob not null,
+    id blob not null,
     primary key (company_id, id)
 ) strict, without rowid;
