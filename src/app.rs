@@ -59,7 +59,7 @@ impl App {
             overrides: Arc::new(config.provider_urls.clone()),
         };
         let workers = usize::try_from(config.workers.get()).unwrap_or(usize::MAX);
-        let engine = Engine::start(services, NodeId::new().0, config.role.delivers(), workers);
+        let engine = Engine::start(services, NodeId::new().0, config.role.delivers(), workers).await?;
         let app = Arc::new(Self {
             auth: Auth::new(config.platform_key.as_ref()),
             ingest: Ingest::start(engine.clone()),
@@ -75,6 +75,7 @@ impl App {
     pub async fn stop(&self) {
         self.engine.stop().await;
         self.auth.write_uses(self.db()).await;
+        crate::connections::uses::write(self).await;
         self.db().close().await;
     }
 

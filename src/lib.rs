@@ -3,10 +3,12 @@
 pub mod api;
 pub mod app;
 pub mod automation;
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod companies;
 pub mod config;
+pub mod connections;
 pub mod db;
 pub mod delivery;
 pub mod error;

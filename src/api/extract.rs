@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::app::AppState;
 use crate::error::{AppError, AppResult, Code};
+use crate::i18n::Lang;
 
 /// The usual most of a body.
 pub const BODY: usize = 1024 * 1024;
@@ -211,6 +212,19 @@ impl<T: std::str::FromStr + Send> FromRequestParts<AppState> for Id<T> {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> AppResult<Self> {
         let path = axum::extract::Path::<String>::from_request_parts(parts, app).await;
         path.ok().and_then(|path| path.0.parse().ok()).map(Self).ok_or_else(AppError::not_found)
+    }
+}
+
+/// The language the caller reads: `Accept-Language`.
+#[derive(Debug, Clone, Copy)]
+pub struct Language(pub Lang);
+
+impl<S: Send + Sync> FromRequestParts<S> for Language {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let header = parts.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Ok(Self(Lang::from_accept_language(header)))
     }
 }
 

@@ -5,6 +5,7 @@ mod companies;
 mod events;
 pub mod extract;
 mod finish;
+mod integrations;
 mod messages;
 mod ops;
 
@@ -45,6 +46,7 @@ fn resources() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(companies::routes())
         .merge(events::routes())
+        .merge(integrations::routes())
         .merge(messages::routes())
         .merge(ops::routes())
 }

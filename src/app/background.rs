@@ -7,6 +7,7 @@ use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
 use super::App;
+use crate::connections;
 use crate::store::jobs;
 use crate::telemetry::metrics::{QUEUE_AGE_SECONDS, QUEUE_DEPTH};
 
@@ -14,6 +15,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 pub(super) fn start(app: &Arc<App>) {
     tokio::spawn(upkeep(Arc::downgrade(app)));
+    tokio::spawn(connections::nightly::run(Arc::downgrade(app)));
     if !app.db().is_single_process() {
         tokio::spawn(listen(Arc::downgrade(app)));
     }
@@ -25,6 +27,7 @@ async fn upkeep(app: Weak<App>) {
         let Some(app) = app.upgrade() else { return };
         app.metrics.run_upkeep();
         app.auth.write_uses(app.db()).await;
+        connections::uses::write(&app).await;
         if let Err(error) = measure(&app).await {
             tracing::warn!(%error, "the queue could not be measured");
         }

@@ -182,6 +182,7 @@ fn schema() -> String {
            end if;
          end $$;
          set local role {OWNER};
+         set local client_min_messages = warning;
          set local search_path = santral;
          set local app.system = 'on';
          grant usage on schema santral to {APP};

@@ -106,7 +106,7 @@ pub(super) async fn run(engine: Engine, mut writes: mpsc::UnboundedReceiver<Writ
         }
         let now = engine.clock().micros();
         release_slots(&engine, &mut batch, now);
-        let picks = if engine.may_claim() { engine.lanes().pick(now) } else { Vec::new() };
+        let picks = if engine.may_claim() { pick(&engine, now) } else { Vec::new() };
         if batch.is_empty() && picks.is_empty() {
             continue;
         }
@@ -148,6 +148,17 @@ async fn next(engine: &Engine, writes: &mut mpsc::UnboundedReceiver<Write>, batc
         () = tokio::time::sleep(wake) => {}
     }
     true
+}
+
+/// Picks lanes to claim from. Those that belong to another node since nodes came or went are let go; its own sweep
+/// finds their work.
+fn pick(engine: &Engine, now: Micros) -> Vec<Pick> {
+    let mut lanes = engine.lanes();
+    let (own, others): (Vec<_>, Vec<_>) = lanes.pick(now).into_iter().partition(|pick| engine.owns(pick.lane));
+    for pick in others {
+        lanes.claimed(pick.lane, pick.count, 0, None, now);
+    }
+    own
 }
 
 fn release_slots(engine: &Engine, batch: &mut [Write], now: Micros) {

@@ -11,7 +11,7 @@ pub mod policy;
 mod recover;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,6 +35,7 @@ use crate::vault::Keyring;
 pub use committer::Notice;
 pub(crate) use committer::store_notices;
 pub use perform::Job;
+pub(crate) use perform::detail_of;
 
 /// How long an orderly stop waits for calls under way; what is left then is found by whoever starts next.
 const STOP_WITHIN: Duration = Duration::from_secs(22);
@@ -70,11 +71,22 @@ struct Inner {
     stopping: AtomicBool,
     /// Lanes with new work that other nodes should hear of.
     untold: Mutex<Vec<(Lane, Micros)>>,
+    /// When connections last worked, until it is written down.
+    uses: Mutex<HashMap<Lane, Micros>>,
 }
 
 impl Engine {
-    /// Starts the engine. A node that only answers the API (`delivers` false) still hands work to others.
-    pub fn start(services: Services, node: Uuid, delivers: bool, capacity: usize) -> Self {
+    /// Starts the engine, with its first lease in hand. A node that only answers the API (`delivers` false) still
+    /// hands work to others.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn start(
+        services: Services,
+        node: Uuid,
+        delivers: bool,
+        capacity: usize,
+    ) -> crate::db::Result<Self> {
         let (writes, received) = mpsc::unbounded_channel();
         let engine = Self(Arc::new(Inner {
             lease: Lease::new(services.db.is_single_process()),
@@ -86,10 +98,14 @@ impl Engine {
             writes,
             stopping: AtomicBool::new(false),
             untold: Mutex::default(),
+            uses: Mutex::default(),
         }));
+        if !engine.db().is_single_process() {
+            recover::renew(&engine).await?;
+        }
         tokio::spawn(committer::run(engine.clone(), received));
         tokio::spawn(recover::run(engine.clone()));
-        engine
+        Ok(engine)
     }
 
     /// Stops taking work, waits for calls under way, and gives the node's lease back.
@@ -177,6 +193,20 @@ impl Engine {
     /// Whether this node may still hold what it has claimed.
     pub fn lease_is_valid(&self) -> bool {
         self.0.lease.is_valid()
+    }
+
+    /// Whether this node is the one that looks after a connection right now.
+    pub fn serves(&self, lane: Lane) -> bool {
+        self.may_claim() && self.owns(lane)
+    }
+
+    /// When connections last worked, as far as it has been noted since this was last asked.
+    pub fn take_uses(&self) -> HashMap<Lane, Micros> {
+        std::mem::take(&mut *self.0.uses.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note_use(&self, lane: Lane, now: Micros) {
+        self.0.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(lane, now);
     }
 
     /// Whether this node carries deliveries out.

@@ -69,17 +69,36 @@ pub fn of_delivery(setup: &Setup, platform: Option<&Arc<Setup>>, news: &News<'_>
         .collect()
 }
 
-/// A notice for every endpoint that wants to hear of a connection.
+/// A connection that broke or works again.
+#[derive(Debug)]
+pub struct Change<'a> {
+    pub connection: Uuid,
+    pub provider: &'a str,
+    /// `error`, or `active` once it works again.
+    pub status: &'a str,
+    /// Reason and detail of an `error`.
+    pub why: Option<(&'a str, &'a str)>,
+}
+
+/// A notice for every endpoint that wants to hear of a connection's new status.
 pub fn of_connection(
     setup: &Setup,
     platform: Option<&Arc<Setup>>,
-    event_type: &str,
-    data: &serde_json::Value,
+    change: &Change<'_>,
     at: Micros,
 ) -> Vec<Notice> {
+    let event_type = if change.why.is_some() { "connection.error" } else { "connection.recovered" };
+    let data = json!({
+        "company": setup.id,
+        "connection": ConnectionId(change.connection),
+        "provider": change.provider,
+        "status": change.status,
+        "reason": change.why.map(|(reason, _)| reason),
+        "detail": change.why.map(|(_, detail)| detail),
+    });
     listeners(setup, platform, event_type)
         .into_iter()
-        .filter_map(|webhook| notice(webhook, setup.id.0, event_type, (data, None), at))
+        .filter_map(|webhook| notice(webhook, setup.id.0, event_type, (&data, None), at))
         .collect()
 }
 

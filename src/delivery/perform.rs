@@ -237,6 +237,9 @@ impl Course<'_> {
                     settlement.finished_at = State::Sent.is_final(limits.receipts).then_some(now);
                 }
                 self.count(provider, "sent");
+                if target.webhook_of.is_none() {
+                    self.engine.note_use(self.claim.lane, now);
+                }
                 return settled;
             }
             Err(failure) => failure,
@@ -259,13 +262,14 @@ impl Course<'_> {
             "an attempt did not succeed"
         );
         let detail = detail_of(&failure);
+        let trouble = is_trouble(&failure);
         let attempt = self.attempt(started, now, outcome, Some((&failure.code, &detail)));
         match next {
             Next::Retry { wait } | Next::RetryAndPause { wait } => {
                 let due = now.saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX));
                 let mut settled =
                     self.again(State::Queued, Some(failure.code), Some(attempt), due, self.claim.lane.id);
-                settled.trouble = true;
+                settled.trouble = trouble;
                 settled.pause_until = matches!(next, Next::RetryAndPause { .. }).then_some(due);
                 settled
             }
@@ -273,6 +277,7 @@ impl Course<'_> {
             Next::Unknown => self.over(State::Unknown, Some(failure.code), Some(attempt), (now, platform)),
             Next::BreakConnection(reason) => {
                 let mut settled = self.detour(reason.as_str(), Some(attempt), (now, platform));
+                let detail = format!("{}: {detail}", failure.code);
                 settled.broken = Some(self.broken(target, reason.as_str(), detail, (now, platform)));
                 settled
             }
@@ -283,6 +288,8 @@ impl Course<'_> {
         match blocked {
             Blocked::Broken(reason) => self.detour(&reason, None, at),
             Blocked::Inactive => self.detour("inactive", None, at),
+            // A timed delivery may have been scheduled before there was any connection.
+            Blocked::Gone if self.claim.lane.id.is_nil() => self.detour("no_connection", None, at),
             Blocked::Gone => self.detour("connection_removed", None, at),
             Blocked::Vault(error) => {
                 tracing::error!(connection = %ConnectionId(self.claim.lane.id), %error, "a credential does not open");
@@ -306,15 +313,15 @@ impl Course<'_> {
         let tried = i64::from(attempt.is_some());
         if let Some(fallback) = fallback.flatten() {
             let provider = setup.and_then(|s| s.connection(fallback)).map(|c| c.provider.as_str());
-            let why = Cow::Owned(format!("fallback:{reason}"));
-            let mut settled = self.again(State::Queued, Some(why), attempt, now, fallback);
+            let why = (!self.claim.lane.id.is_nil()).then(|| Cow::Owned(format!("fallback:{reason}")));
+            let mut settled = self.again(State::Queued, why, attempt, now, fallback);
             if let Some(settlement) = &mut settled.settlement {
                 settlement.connection = Some(fallback);
                 settlement.provider = provider.and_then(santral_connectors::find).map(|c| c.id);
             }
             return settled;
         }
-        if reason == "connection_removed" || (is_notice && self.claim.attempt > 1) {
+        if matches!(reason, "connection_removed" | "no_connection") || (is_notice && self.claim.attempt > 1) {
             return self.over(State::Failed, Some(Cow::Owned(reason.to_owned())), attempt, (now, platform));
         }
         let mut settled = self.again(
@@ -340,11 +347,13 @@ impl Course<'_> {
         let id = self.claim.lane.id;
         let notices = match (&self.setup, target.webhook_of) {
             (Some(setup), None) => {
-                let data = serde_json::json!({
-                    "company": setup.id, "connection": ConnectionId(id), "provider": target.connector.id,
-                    "status": "error", "reason": reason, "detail": detail,
-                });
-                notices::of_connection(setup, platform, "connection.error", &data, now)
+                let change = notices::Change {
+                    connection: id,
+                    provider: target.connector.id,
+                    status: "error",
+                    why: Some((reason, &detail)),
+                };
+                notices::of_connection(setup, platform, &change, now)
             }
             _ => Vec::new(),
         };
@@ -453,13 +462,20 @@ impl Course<'_> {
     }
 }
 
-/// The failure's own words and the vendor's code, without control characters (PostgreSQL stores no NUL).
-fn detail_of(failure: &Failure) -> String {
+/// The vendor's code and the failure's own words, without control characters (PostgreSQL stores no NUL).
+pub(crate) fn detail_of(failure: &Failure) -> String {
     let text = match &failure.vendor_code {
         Some(code) => format!("{code}: {}", failure.detail),
         None => failure.detail.clone(),
     };
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect()
+}
+
+/// Whether the vendor as a whole seems to be in trouble. An answer to one message, such as greylisting, is none.
+fn is_trouble(failure: &Failure) -> bool {
+    use santral_connectors::FailureKind as Kind;
+    let no_answer = failure.vendor_code.as_deref().is_none_or(|code| code.starts_with('5'));
+    matches!(failure.kind, Kind::Retryable { .. } | Kind::Unconfirmed) && no_answer
 }
 
 fn outcome_name(failure: &Failure) -> &'static str {

@@ -5,7 +5,6 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::lanes::Lane;
 use super::lease::{LASTS, RENEW_EVERY};
@@ -46,17 +45,16 @@ async fn start_single(engine: &Engine) -> db::Result<()> {
 
 async fn keep_lease(engine: &Engine) {
     loop {
-        let asked = Instant::now();
-        match renew(engine).await {
-            Ok(workers) => engine.0.lease.renewed(asked, workers),
-            Err(error) => tracing::warn!(%error, "this node's lease could not be renewed"),
+        tokio::time::sleep(RENEW_EVERY).await;
+        if let Err(error) = renew(engine).await {
+            tracing::warn!(%error, "this node's lease could not be renewed");
         }
         engine.0.wake.notify_one();
-        tokio::time::sleep(RENEW_EVERY).await;
     }
 }
 
-async fn renew(engine: &Engine) -> db::Result<Vec<Uuid>> {
+pub(super) async fn renew(engine: &Engine) -> db::Result<()> {
+    let asked = Instant::now();
     let mut tx = engine.db().system("renew this node's lease").write().await?;
     let now = nodes::database_now(&mut tx).await?;
     let lasts = i64::try_from(LASTS.as_micros()).unwrap_or(i64::MAX);
@@ -64,7 +62,8 @@ async fn renew(engine: &Engine) -> db::Result<Vec<Uuid>> {
     nodes::renew(&mut tx, engine.node(), role, now, now + lasts).await?;
     let workers = nodes::workers(&mut tx, now).await?;
     tx.commit().await?;
-    Ok(workers)
+    engine.0.lease.renewed(asked, workers);
+    Ok(())
 }
 
 /// Gives the lease back, so that others need not wait for it to end.

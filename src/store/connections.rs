@@ -38,6 +38,15 @@ sql! {
     OF_COMPANY = "select c.*, k.secret, k.version as secret_version from connections c
         join credentials k on k.company_id = c.company_id and k.id = c.credential_id
         where c.company_id = $1 order by c.id";
+    FIND = "select c.*, k.secret, k.version as secret_version from connections c
+        join credentials k on k.company_id = c.company_id and k.id = c.credential_id
+        where c.company_id = $1 and c.id = $2";
+    /// What nobody has looked at since `$2`; a connection that a person switched off is left alone.
+    DUE = pg: "select company_id, id, checked_at from connections
+        where company_id = any($1) and status <> 'inactive' and coalesce(checked_at, 0) < $2",
+    sqlite: "select company_id, id, checked_at from connections
+        where company_id in (select unhex(value) from json_each($1)) and status <> 'inactive'
+            and coalesce(checked_at, 0) < $2";
     PUT = "insert into connections (company_id, id, provider, label, account, status, reason, detail, settings,
             credential_id, connected_at, last_ok_at, last_error_at, checked_at)
         values ($1, $2, $3, $4, $5, $6, null, null, $7, $8, $9, $9, null, $9)
@@ -47,6 +56,7 @@ sql! {
     PUT_SECRET = "insert into credentials (company_id, id, secret, version, updated_at) values ($1, $2, $3, 1, $4)
         on conflict (company_id, id) do update set secret = excluded.secret, version = credentials.version + 1,
             updated_at = excluded.updated_at";
+    RELABEL = "update connections set label = $3 where company_id = $1 and id = $2";
     SET_STATUS = "update connections set status = $3, reason = $4, detail = $5
         where company_id = $1 and id = $2 and (status <> $3 or coalesce(reason, '') <> coalesce($4, ''))";
     /// A connection that a person switched off stays off.
@@ -103,6 +113,22 @@ pub async fn of_company(tx: &mut Tx, company: Uuid) -> Result<Vec<Stored>> {
     tx.fetch_all(&OF_COMPANY, args![company]).await?.iter().map(stored).collect()
 }
 
+/// One connection as it is now.
+pub async fn find(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<Option<Stored>> {
+    tx.fetch_optional(&FIND, args![company, id]).await?.as_ref().map(stored).transpose()
+}
+
+/// Connections of `companies` that are in use and were last checked before `before`, with when that was.
+pub async fn due(tx: &mut Tx, companies: Vec<Uuid>, before: Micros) -> Result<Vec<(Uuid, Uuid, Micros)>> {
+    let rows = tx.fetch_all(&DUE, args![companies, before]).await?;
+    rows.iter()
+        .map(|row| {
+            let checked_at = row.opt_i64("checked_at")?.unwrap_or(0);
+            Ok((row.uuid("company_id")?, row.uuid("id")?, checked_at))
+        })
+        .collect()
+}
+
 /// A checked connection with its sealed credential, new or changed.
 #[derive(Debug, Clone)]
 pub struct Put {
@@ -130,8 +156,14 @@ pub async fn put(tx: &mut Tx, c: &Put, now: Micros) -> Result<()> {
         c.credential,
         now,
     ];
-    tx.execute(&PUT_SECRET, args![c.company, c.credential, c.secret.clone(), now]).await?;
-    tx.execute(&PUT, args).await.map(drop)
+    // The connection's row first, as everywhere: writers that lock in one order cannot block each other.
+    tx.execute(&PUT, args).await?;
+    tx.execute(&PUT_SECRET, args![c.company, c.credential, c.secret.clone(), now]).await.map(drop)
+}
+
+/// Gives a connection another label and leaves the rest.
+pub async fn relabel(tx: &mut Tx, company: Uuid, id: Uuid, label: &str) -> Result<()> {
+    tx.execute(&RELABEL, args![company, id, label]).await.map(drop)
 }
 
 /// Sets the status; says whether it is a change.

@@ -123,9 +123,9 @@ sql! {
     MOVE = "update jobs set due_at = $3, owner = null, phase = 0, epoch = epoch + 1, attempt = 1
         where id = $1 and company_id = $2 and phase <> 2";
 
-    RELEASE_HELD = pg: "with some as (select id from jobs where company_id = $1 and lane = $2 and owner is null
+    RELEASE_HELD = pg: "with held as (select id from jobs where company_id = $1 and lane = $2 and owner is null
             and due_at >= $3 order by due_at, id limit $4 for update skip locked)
-        update jobs set due_at = $5 from some where jobs.id = some.id returning jobs.id",
+        update jobs set due_at = $5 from held where jobs.id = held.id returning jobs.id",
     sqlite: "update jobs set due_at = $5 where id in (select id from jobs where company_id = $1 and lane = $2
             and owner is null and due_at >= $3 order by due_at, id limit $4) returning id";
 

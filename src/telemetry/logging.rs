@@ -60,7 +60,9 @@ where
         Format::Human => lines.with_ansi(true).boxed(),
     };
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::registry().with(lines.with_filter(filter).with_filter(filter_fn(is_ours_or_coarse)))
+    // Filters of the whole, not of the layer: sqlx asks whether an event is wanted without sending one, and that
+    // question would make a layer's own filter drop the thread's next event.
+    tracing_subscriber::registry().with(filter).with(filter_fn(is_ours_or_coarse)).with(lines)
 }
 
 /// Libraries write headers, statements and SMTP dialogues at their finer levels. Those hold credentials, so no filter

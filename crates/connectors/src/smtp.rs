@@ -89,6 +89,8 @@ pub enum Cause {
     NotOffered { what: &'static str },
     /// The outbound guard or the operator's rules forbid it.
     Forbidden { text: String },
+    /// The operator allows no mail servers without TLS.
+    Plaintext,
 }
 
 impl Stage {

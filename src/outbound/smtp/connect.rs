@@ -37,8 +37,7 @@ pub(super) async fn open(
     until: Instant,
 ) -> Result<Session, SmtpFailure> {
     if server.security == Security::None && !settings.allow_plaintext {
-        let text = "mail servers without TLS are not allowed here".to_owned();
-        return Err(SmtpFailure { stage: Stage::Connect, cause: Cause::Forbidden { text } });
+        return Err(SmtpFailure { stage: Stage::Connect, cause: Cause::Plaintext });
     }
     let socket = dial(settings, server, trust, until).await?;
     let hello = hello(settings, &socket);

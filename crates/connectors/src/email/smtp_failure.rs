@@ -47,6 +47,9 @@ pub(super) fn classify(failure: &SmtpFailure, secrets: &[String]) -> Failure {
         Cause::Tls { text } => misconfigured("tls_failed", readable(text, secrets)),
         Cause::NotOffered { what } => not_offered(what),
         Cause::Forbidden { text } => misconfigured("address_forbidden", readable(text, secrets)),
+        Cause::Plaintext => {
+            misconfigured("plaintext_not_allowed", "mail servers without TLS are not allowed here")
+        }
     }
 }
 

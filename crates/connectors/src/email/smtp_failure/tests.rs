@@ -151,6 +151,7 @@ fn only_a_loss_after_the_final_dot_is_unconfirmed(
 #[case(Cause::NotOffered { what: "SIZE" }, SETTINGS, "not_offered")]
 #[case(Cause::Tls { text: "certificate expired".to_owned() }, SETTINGS, "tls_failed")]
 #[case(Cause::Forbidden { text: "private address".to_owned() }, SETTINGS, "address_forbidden")]
+#[case(Cause::Plaintext, SETTINGS, "plaintext_not_allowed")]
 fn what_the_server_lacks_or_we_forbid_is_named(
     #[case] cause: Cause,
     #[case] kind: FailureKind,

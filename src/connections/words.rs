@@ -1,0 +1,234 @@
+//! What went wrong at a check, said to a person in both languages.
+//!
+//! The code is stored before the vendor's own words (`credentials_rejected: 535 5.7.8: …`), so that the sentence can
+//! be said in the language of whoever looks.
+
+use std::borrow::Cow;
+
+use santral_connectors::Failure;
+
+use crate::delivery::detail_of;
+use crate::i18n::{Bilingual, Lang};
+
+/// Code, Turkish, English. Codes without a sentence are shown with the vendor's words alone.
+static SENTENCES: &[(&str, &str, &str)] = &[
+    ("host_not_found", "Bu adda bir sunucu bulunamadı.", "There is no server of this name."),
+    ("host_invalid", "Sunucu adı geçerli değil.", "The server's name is not valid."),
+    (
+        "dns_timeout",
+        "Sunucu adı zamanında çözülemedi; daha sonra yeniden deneyin.",
+        "The server's name was not resolved in time; try again later.",
+    ),
+    ("dns_failed", "Sunucu adı çözülemedi.", "The server's name cannot be resolved."),
+    (
+        "address_forbidden",
+        "Bu adres internette herkese açık değil; buraya bağlanılamaz.",
+        "This address is not public; connecting to it is not allowed.",
+    ),
+    (
+        "plaintext_not_allowed",
+        "TLS kullanmayan posta sunucularına izin verilmiyor; STARTTLS ya da TLS seçin.",
+        "Mail servers without TLS are not allowed here; choose STARTTLS or TLS.",
+    ),
+    (
+        "connect_failed",
+        "Sunucuya bağlanılamadı; adı ve port numarasını kontrol edin.",
+        "The server cannot be reached; check its name and port.",
+    ),
+    (
+        "connect_timeout",
+        "Sunucu zamanında yanıt vermedi; adı ve port numarasını kontrol edin.",
+        "The server did not answer in time; check its name and port.",
+    ),
+    (
+        "connection_lost",
+        "Sunucu bağlantıyı yarıda kesti ya da zamanında yanıt vermedi.",
+        "The server broke the connection off or did not answer in time.",
+    ),
+    ("no_answer", "Servis zamanında yanıt vermedi.", "The service did not answer in time."),
+    ("check_timeout", "Servis zamanında yanıt vermedi.", "The service did not answer in time."),
+    ("answer_lost", "Sunucunun son yanıtı gelmedi.", "The server's last answer did not arrive."),
+    (
+        "tls_failed",
+        "Güvenli bağlantı (TLS) kurulamadı; sertifika ya da güvenlik ayarı uygun değil.",
+        "No secure connection (TLS) could be made; the certificate or the security setting does not fit.",
+    ),
+    (
+        "tls_unavailable",
+        "Sunucu şu anda güvenli bağlantı kuramıyor.",
+        "The server cannot make a secure connection right now.",
+    ),
+    (
+        "starttls_not_offered",
+        "Sunucu STARTTLS sunmuyor; güvenlik ayarı olarak TLS/SSL deneyin.",
+        "The server does not offer STARTTLS; try TLS/SSL as the security setting.",
+    ),
+    ("starttls_refused", "Sunucu STARTTLS isteğini reddetti.", "The server refused STARTTLS."),
+    (
+        "encryption_required",
+        "Sunucu şifreli bağlantı istiyor; STARTTLS ya da TLS seçin.",
+        "The server asks for encryption; choose STARTTLS or TLS.",
+    ),
+    (
+        "credentials_rejected",
+        "Kullanıcı adı veya parola kabul edilmedi.",
+        "The user name or the password was not accepted.",
+    ),
+    (
+        "auth_required",
+        "Sunucu kullanıcı adı ve parola istiyor.",
+        "The server asks for a user name and a password.",
+    ),
+    (
+        "auth_not_offered",
+        "Sunucu bilinen bir oturum açma yöntemi sunmuyor.",
+        "The server offers no way to sign in that is known here.",
+    ),
+    (
+        "auth_unavailable",
+        "Sunucu şu anda oturum açtırmıyor; birkaç dakika sonra yeniden deneyin.",
+        "The server lets nobody sign in right now; try again in a few minutes.",
+    ),
+    (
+        "app_password_required",
+        "Normal parola yerine bir uygulama parolası gerekiyor.",
+        "An app password is needed instead of the usual one.",
+    ),
+    (
+        "smtp_auth_disabled",
+        "Bu posta kutusunda SMTP ile oturum açmak kapalı; yöneticiniz açabilir.",
+        "Signing in by SMTP is switched off for this mailbox; your administrator can allow it.",
+    ),
+    (
+        "ip_not_authorised",
+        "Servis bu sunucunun IP adresine izin vermiyor; servisin ayarlarında izin verin.",
+        "The service does not allow this server's IP address; allow it in the service's settings.",
+    ),
+    ("server_refused", "Sunucu bağlantıyı reddetti.", "The server refused the connection."),
+    ("server_busy", "Sunucu şu anda çok meşgul.", "The server is too busy right now."),
+    (
+        "temporarily_refused",
+        "Sunucu şimdilik reddetti; daha sonra yeniden deneyin.",
+        "The server refused for now; try again later.",
+    ),
+    ("daily_limit", "Hesabın günlük sınırı dolmuş.", "The account's daily limit is reached."),
+    ("unexpected_reply", "Sunucudan beklenmeyen bir yanıt geldi.", "The server gave an unexpected answer."),
+    (
+        "sender_refused",
+        "Sunucu gönderen adresini kabul etmedi.",
+        "The server does not accept the sender's address.",
+    ),
+    (
+        "relay_denied",
+        "Sunucu bu hesaptan dışarıya göndermeye izin vermiyor.",
+        "The server does not let this account send to others.",
+    ),
+    (
+        "endpoint_gone",
+        "Alıcı artık bildirim istemediğini söyledi.",
+        "The receiver says that it wants no more messages.",
+    ),
+    (
+        "settings_invalid",
+        "Bağlantının ayarları eksik ya da hatalı.",
+        "The connection's settings are missing or malformed.",
+    ),
+    ("url_invalid", "Adres geçerli değil.", "The address is not valid."),
+    ("address_invalid", "Adres geçerli değil.", "The address is not valid."),
+    ("secret_invalid", "İmza anahtarı geçerli değil.", "The signing secret is not valid."),
+    ("connector_panicked", "Denetim beklenmedik biçimde durdu.", "The check stopped unexpectedly."),
+];
+
+/// The address that was refused would tell what the operator's own network looks like.
+const WITHOUT_WORDS: &[&str] = &["address_forbidden", "connector_panicked"];
+
+fn sentence(code: &str) -> Option<Bilingual> {
+    SENTENCES.iter().find(|(known, ..)| *known == code).map(|(_, tr, en)| Bilingual::new(*tr, *en))
+}
+
+/// The failure's code, when it is one of those that are part of the program.
+pub fn code_of(failure: &Failure) -> &'static str {
+    match &failure.code {
+        Cow::Borrowed(code) => code,
+        Cow::Owned(code) => {
+            SENTENCES.iter().map(|(known, ..)| *known).find(|known| known == code).unwrap_or("refused")
+        }
+    }
+}
+
+/// How a failure is stored: its code, then the vendor's code and words.
+pub fn stored(failure: &Failure) -> String {
+    format!("{}: {}", failure.code, detail_of(failure))
+}
+
+/// A sentence for a person, with the vendor's own words after it.
+pub fn explain(code: &str, words: &str) -> Bilingual {
+    let Some(mut sentence) = sentence(code) else { return Bilingual::new(words, words) };
+    if !words.is_empty() && !WITHOUT_WORDS.contains(&code) {
+        for text in [&mut sentence.tr, &mut sentence.en] {
+            text.push_str(" (");
+            text.push_str(words);
+            text.push(')');
+        }
+    }
+    sentence
+}
+
+/// What failed, for a person.
+pub fn of_failure(failure: &Failure) -> Bilingual {
+    explain(&failure.code, &detail_of(failure))
+}
+
+/// A stored detail in the language of its reader; one without a known code is shown as it is.
+pub fn of_stored(detail: &str, lang: Lang) -> String {
+    match detail.split_once(": ") {
+        Some((code, words)) if sentence(code).is_some() => explain(code, words).get(lang).to_owned(),
+        _ => detail.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use santral_connectors::Reason;
+
+    use super::*;
+
+    #[test]
+    fn every_code_has_one_sentence_in_each_language() {
+        let codes: HashSet<_> = SENTENCES.iter().map(|(code, ..)| code).collect();
+        assert_eq!(codes.len(), SENTENCES.len());
+        assert!(SENTENCES.iter().all(|(_, tr, en)| tr.ends_with('.') && en.ends_with('.') && tr != en));
+    }
+
+    #[test]
+    fn a_stored_failure_is_read_back_in_either_language() {
+        let failure = Failure::misconfigured(Reason::RejectedCredentials, "credentials_rejected", "no\nway")
+            .vendor_code("535 5.7.8");
+        let stored = stored(&failure);
+        assert_eq!(
+            of_stored(&stored, Lang::Tr),
+            "Kullanıcı adı veya parola kabul edilmedi. (535 5.7.8: no way)"
+        );
+        assert_eq!(
+            of_stored(&stored, Lang::En),
+            "The user name or the password was not accepted. (535 5.7.8: no way)"
+        );
+    }
+
+    #[test]
+    fn words_without_a_known_code_are_left_alone() {
+        for words in ["", ":", "x: y", "nothing to split", "credentials_rejected"] {
+            assert_eq!(of_stored(words, Lang::Tr), words);
+        }
+    }
+
+    #[test]
+    fn an_address_inside_the_operators_network_is_not_named() {
+        let failure =
+            Failure::misconfigured(Reason::Misconfigured, "address_forbidden", "10.0.0.7 is private");
+        let text = of_failure(&failure);
+        assert!(!text.tr.contains("10.0.0.7") && !text.en.contains("10.0.0.7"));
+    }
+}
