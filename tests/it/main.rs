@@ -3,6 +3,8 @@
 //! `support/` is the harness; every other file is a list of promises about one part of the server.
 
 #[cfg(test)]
+mod integrations;
+#[cfg(test)]
 mod storage;
 #[cfg(test)]
 mod support;
