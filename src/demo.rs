@@ -36,7 +36,9 @@ pub(crate) async fn run(demo: Demo) -> anyhow::Result<()> {
     init_logging("warn", Format::of_stderr())?;
     install_panic_hook();
     let taken = |address| {
-        format!("cannot listen on {address}: stop what uses it, or choose another with --listen and --sandbox-listen")
+        format!(
+            "cannot listen on {address}: stop what uses it, or choose another with --listen and --sandbox-listen"
+        )
     };
     let listener = server::bind(demo.listen).await.with_context(|| taken(demo.listen))?;
     let sandbox = Sandbox::start(SandboxConfig {

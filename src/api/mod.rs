@@ -3,9 +3,9 @@
 pub mod auth;
 mod automations;
 mod companies;
-mod event_types;
 mod deliveries;
 mod erasures;
+mod event_types;
 mod events;
 pub mod extract;
 mod finish;
@@ -13,9 +13,9 @@ mod integrations;
 mod keys;
 mod messages;
 mod ops;
+mod tasks;
 mod templates;
 mod webhooks;
-mod tasks;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;

@@ -1,8 +1,8 @@
 //! Companies: their lives, keys and setups.
 
 pub mod change;
-pub mod keys;
 pub mod erase;
+pub mod keys;
 pub mod manage;
 pub mod name;
 pub mod setup;

@@ -5,10 +5,13 @@
 #[cfg(test)]
 mod automations_api;
 #[cfg(test)]
-mod keys_api;
 mod deliveries_api;
 #[cfg(test)]
 mod erasure;
+#[cfg(test)]
+mod integrations;
+#[cfg(test)]
+mod keys_api;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]
