@@ -4,6 +4,7 @@
 /// A statement in the words of each engine. Parameters are `$1`, `$2`, … in both.
 #[derive(Debug)]
 pub struct Sql {
+    /// With its module, such as `santral::store::jobs::CLAIM`.
     pub name: &'static str,
     pub pg: &'static str,
     pub sqlite: &'static str,
@@ -27,13 +28,13 @@ macro_rules! sql {
     () => {};
     ($(#[$meta:meta])* $vis:vis $name:ident = pg: $pg:expr, sqlite: $sqlite:expr; $($rest:tt)*) => {
         $(#[$meta])*
-        $vis static $name: $crate::db::Sql = $crate::db::Sql { name: stringify!($name), pg: $pg, sqlite: $sqlite };
+        $vis static $name: $crate::db::Sql = $crate::db::Sql { name: concat!(module_path!(), "::", stringify!($name)), pg: $pg, sqlite: $sqlite };
         inventory::submit!($crate::db::Registered(&$name));
         $crate::db::sql! { $($rest)* }
     };
     ($(#[$meta:meta])* $vis:vis $name:ident = $both:expr; $($rest:tt)*) => {
         $(#[$meta])*
-        $vis static $name: $crate::db::Sql = $crate::db::Sql { name: stringify!($name), pg: $both, sqlite: $both };
+        $vis static $name: $crate::db::Sql = $crate::db::Sql { name: concat!(module_path!(), "::", stringify!($name)), pg: $both, sqlite: $both };
         inventory::submit!($crate::db::Registered(&$name));
         $crate::db::sql! { $($rest)* }
     };

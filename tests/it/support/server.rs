@@ -140,6 +140,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!(
+                "the server's last words:\n{}",
+                self.log().iter().rev().take(12).rev().cloned().collect::<Vec<_>>().join("\n")
+            );
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
