@@ -35,6 +35,12 @@ fn lite(args: Vec<Val>, bulk: Option<Bulk>) -> Result<SqliteArguments> {
     Ok(arguments)
 }
 
+/// A statement over no rows has nothing to do, and no values to tell PostgreSQL its columns' types by: prepared with
+/// the wrong ones, it would fail for the next rows.
+fn is_nothing(bulk: Option<&Bulk>) -> bool {
+    bulk.is_some_and(Bulk::is_empty)
+}
+
 impl Tx {
     /// Makes everything durable: when this returns, it survives a crash of the machine.
     pub async fn commit(self) -> Result<()> {
@@ -55,6 +61,9 @@ impl Tx {
     }
 
     async fn run(&mut self, sql: &'static Sql, bulk: Option<Bulk>, args: Vec<Val>) -> Result<u64> {
+        if is_nothing(bulk.as_ref()) {
+            return Ok(0);
+        }
         match self {
             Self::Sqlite(tx) => {
                 let query = sqlx::query_with(sql.sqlite, lite(args, bulk)?);
@@ -78,6 +87,9 @@ impl Tx {
     }
 
     async fn fetch(&mut self, sql: &'static Sql, bulk: Option<Bulk>, args: Vec<Val>) -> Result<Vec<Row>> {
+        if is_nothing(bulk.as_ref()) {
+            return Ok(Vec::new());
+        }
         Ok(match self {
             Self::Sqlite(tx) => {
                 let query = sqlx::query_with(sql.sqlite, lite(args, bulk)?);

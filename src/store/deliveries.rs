@@ -137,8 +137,9 @@ sql! {
     SET_PAYLOAD = "update deliveries set payload = $3 where company_id = $1 and id = $2";
 }
 
-/// A recipient as it is stored and looked for: of `Ali Şahin <Ali@Firma.com>` the address alone, in lower case, so that
-/// all that went to one person is found together. Whatever is no e-mail address stays as it is.
+/// A recipient as it is stored and looked for: of `Ali Şahin <Ali@Firma.com>` the address alone, in lower case.
+///
+/// So all that went to one person is found together. Whatever is no e-mail address stays as it is.
 pub fn bare_recipient(recipient: &str) -> String {
     let recipient = recipient.trim();
     let address =

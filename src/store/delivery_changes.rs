@@ -119,9 +119,6 @@ pub async fn revive(tx: &mut Tx, company: Uuid, revivals: &[Revival], now: Micro
     for r in revivals {
         bulk.push(args![r.id, r.connection, r.provider]);
     }
-    if bulk.is_empty() {
-        return Ok(Vec::new());
-    }
     tx.fetch_bulk(&REVIVE, bulk, args![company, now]).await?.iter().map(|row| row.uuid("id")).collect()
 }
 

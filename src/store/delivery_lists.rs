@@ -85,7 +85,7 @@ macro_rules! page {
 }
 
 sql! {
-    ALL = page!("deliveries d", "true");
+    EVERY = page!("deliveries d", "true");
     BY_RECIPIENT = page!("deliveries d", "d.recipient = $11");
     BY_SUBJECT = page!("deliveries d", "d.subject = $12");
     /// The second condition is the partial index' own, which neither engine deduces from a parameter.
@@ -134,7 +134,7 @@ pub async fn list(
         Some(State::Scheduled | State::Queued | State::Sending) => &PENDING,
         Some(State::Failed | State::Unknown | State::Cancelled | State::Skipped) => &TO_LOOK_AT,
         // Most deliveries are sent or delivered, so the walk over all finds them at once.
-        Some(State::Sent | State::Delivered) | None => &ALL,
+        Some(State::Sent | State::Delivered) | None => &EVERY,
     };
     let mut values = values(company, filter, before);
     values.push(limit.into());

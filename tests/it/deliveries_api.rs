@@ -322,7 +322,7 @@ async fn no_page_of_deliveries_sorts_or_scans_the_table() {
     let path = it.server.data_dir().join("santral.db");
     let mut connection = SqliteConnection::connect(path.to_str().expect("a path")).await.expect("it opens");
     for (name, index) in [
-        ("ALL", "USING INDEX sqlite_autoindex_deliveries_1 (company_id=? AND id>? AND id<?)"),
+        ("EVERY", "USING INDEX sqlite_autoindex_deliveries_1 (company_id=? AND id>? AND id<?)"),
         (
             "BY_RECIPIENT",
             "USING INDEX deliveries_by_recipient (company_id=? AND recipient=? AND id>? AND id<?)",
