@@ -157,7 +157,7 @@ fn pick(engine: &Engine, now: Micros) -> Vec<Pick> {
     let (own, others): (Vec<_>, Vec<_>) =
         lanes.pick(now).into_iter().partition(|pick| engine.owns(pick.lane));
     for pick in others {
-        lanes.claimed(pick.lane, pick.count, 0, None, now);
+        lanes.claimed(pick, 0, None, now);
     }
     own
 }
@@ -181,7 +181,7 @@ fn release_slots(engine: &Engine, batch: &mut [Write], now: Micros) {
 fn give_back(engine: &Engine, picks: &[Pick], now: Micros) {
     let mut lanes = engine.lanes();
     for pick in picks {
-        lanes.claimed(pick.lane, pick.count, 0, Some(now + 1_000_000), now);
+        lanes.claimed(*pick, 0, Some(now + 1_000_000), now);
     }
 }
 
@@ -376,7 +376,7 @@ fn follow_up(
             } else {
                 Some(now)
             };
-            lanes.claimed(pick.lane, pick.count, got, next_due, now);
+            lanes.claimed(pick, got, next_due, now);
         }
     }
     engine.announce(&outcome.waiting);

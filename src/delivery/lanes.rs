@@ -218,13 +218,13 @@ impl Lanes {
     }
 
     /// What became of a pick: `got` jobs are under way, and the next one waits until `next_due`.
-    pub fn claimed(&mut self, lane: Lane, asked: u32, got: u32, next_due: Option<Micros>, now: Micros) {
-        let Some(state) = self.lanes.get_mut(&lane) else { return };
-        let unused = asked.saturating_sub(got);
+    pub fn claimed(&mut self, pick: Pick, got: u32, next_due: Option<Micros>, now: Micros) {
+        let Some(state) = self.lanes.get_mut(&pick.lane) else { return };
+        let unused = pick.count.saturating_sub(got);
         state.in_flight = state.in_flight.saturating_sub(unused);
         self.in_flight = self.in_flight.saturating_sub(unused as usize);
         state.next_due = next_due;
-        self.schedule(lane, now);
+        self.schedule(pick.lane, now);
     }
 
     /// When the next lane opens by the mere passing of time.
@@ -311,7 +311,7 @@ mod tests {
         }
         assert_eq!(picked(&mut lanes, 0), vec![(lane(1), 2), (lane(2), 2), (lane(3), 2)]);
         for id in 1..=3 {
-            lanes.claimed(lane(id), 2, 2, Some(0), 0);
+            lanes.claimed(Pick { lane: lane(id), count: 2, idempotent: false }, 2, Some(0), 0);
         }
         assert_eq!(picked(&mut lanes, 0), vec![]);
         lanes.release(lane(2), false, 0);
@@ -383,7 +383,7 @@ mod tests {
                         let got = asked.min(*left);
                         *left -= got;
                         *held.entry(lane).or_default() += got;
-                        lanes.claimed(lane, asked, got, (*left > 0).then_some(now), now);
+                        lanes.claimed(Pick { lane, count: asked, idempotent: false }, got, (*left > 0).then_some(now), now);
                     },
                 }
                 prop_assert_eq!(lanes.in_flight(), held.values().sum::<u32>() as usize);
@@ -399,7 +399,7 @@ mod tests {
                     let left = waiting.entry(lane).or_default();
                     let got = asked.min(*left);
                     *left -= got;
-                    lanes.claimed(lane, asked, got, (*left > 0).then_some(now), now);
+                    lanes.claimed(Pick { lane, count: asked, idempotent: false }, got, (*left > 0).then_some(now), now);
                     for _ in 0..got { lanes.release(lane, false, now); }
                 }
             }
