@@ -13,7 +13,6 @@ use crate::app::App;
 use crate::clock::Micros;
 use crate::db::{self, Db, Tx};
 use crate::ids::{CompanyId, first_uuid_at};
-use crate::store::nodes;
 use crate::store::retention::{self, Position, Walked};
 
 /// The first round comes soon after the start, the others at this pace.
@@ -24,8 +23,6 @@ const BATCH: i64 = 500;
 const DAY: Micros = 24 * 3600 * 1_000_000;
 /// News for webhooks is retried for three days; after these it is of no use to anybody.
 const NOTICES_STAY: Micros = 7 * DAY;
-/// Nodes whose lease ended so long ago are forgotten.
-const NODES_STAY: Micros = DAY;
 /// The advisory lock of whoever prunes.
 const LOCK: i64 = 0x5a17_7262;
 
@@ -61,7 +58,6 @@ pub(crate) async fn run(app: Weak<App>) {
 /// When the database cannot be read or written; the next round goes on from there.
 pub async fn prune(db: &Db, days: Option<NonZeroU32>, now: Micros) -> db::Result<Pruned> {
     let mut pruned = Pruned::default();
-    forget_dead_nodes(db).await?;
     // The nil company, the platform's own, comes first of all.
     let mut companies = vec![Uuid::nil()];
     while let Some(last) = companies.last().copied() {
@@ -78,13 +74,6 @@ pub async fn prune(db: &Db, days: Option<NonZeroU32>, now: Micros) -> db::Result
         companies = retention::companies(&mut tx, last, BATCH).await?;
     }
     Ok(pruned)
-}
-
-async fn forget_dead_nodes(db: &Db) -> db::Result<()> {
-    let mut tx = db.system("forget nodes that are long gone").write().await?;
-    let now = nodes::database_now(&mut tx).await?;
-    nodes::forget_dead(&mut tx, now - NODES_STAY).await?;
-    tx.commit().await
 }
 
 /// One company's share of a round.

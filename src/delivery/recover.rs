@@ -18,10 +18,14 @@ use crate::store::deliveries::{self, Settlement};
 use crate::store::jobs::{self, Claim, Phase};
 use crate::store::nodes;
 
-/// A sweep finds every lane with work; in between, wake-ups do.
-const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Dead nodes are looked for this often.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Every so many looks a sweep finds every lane with work; in between, wake-ups do.
+const SWEEP_TURNS: u32 = 5;
 /// Other nodes hear of new work in their lanes at most this often.
 const TELL_EVERY: Duration = Duration::from_millis(5);
+/// The reason and code of an outcome that went with its server.
+const WORKER_LOST: &str = "worker_lost";
 const REAP: i64 = 500;
 const RELEASE: i64 = 1_000;
 
@@ -39,8 +43,15 @@ pub(super) async fn run(engine: Engine) {
 }
 
 async fn start_single(engine: &Engine) -> db::Result<()> {
-    while reap(engine, Micros::MAX - 1).await? {}
-    sweep(engine).await
+    loop {
+        let mut tx = engine.db().system("find work of the former process").read().await?;
+        let found = jobs::of_others(&mut tx, engine.node(), REAP).await?;
+        drop(tx);
+        if found.is_empty() {
+            return sweep(engine).await;
+        }
+        recover(engine, &found).await?;
+    }
 }
 
 async fn keep_lease(engine: &Engine) {
@@ -82,21 +93,39 @@ pub(super) async fn leave(engine: &Engine) {
 }
 
 async fn sweep_regularly(engine: &Engine) {
-    loop {
-        if engine.delivers() && engine.lease_is_valid() {
-            let swept = async {
-                let now = database_now(engine).await?;
-                while reap(engine, now).await? {}
-                sweep(engine).await
-            };
-            if let Err(error) = swept.await {
-                tracing::warn!(%error, "the queue could not be swept");
+    for turn in 0_u32.. {
+        let swept = async {
+            bury_dead_nodes(engine).await?;
+            if turn % SWEEP_TURNS == 0 { sweep(engine).await } else { Ok(()) }
+        };
+        if engine.delivers()
+            && engine.lease_is_valid()
+            && let Err(error) = swept.await
+        {
+            tracing::warn!(%error, "the queue could not be swept");
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Frees what dead nodes held, and forgets them.
+async fn bury_dead_nodes(engine: &Engine) -> db::Result<()> {
+    let now = database_now(engine).await?;
+    let dead = nodes::dead(&mut engine.db().system("find dead nodes").read().await?, now).await?;
+    for node in dead.into_iter().filter(|node| *node != engine.node()) {
+        loop {
+            let mut tx = engine.db().system("find work of a dead node").write().await?;
+            let found = jobs::of_owner(&mut tx, node, REAP).await?;
+            if found.is_empty() {
+                nodes::forget(&mut tx, node, now).await?;
+                tx.commit().await?;
+                break;
             }
-            tokio::time::sleep(SWEEP_EVERY / 5).await;
-        } else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            drop(tx);
+            recover(engine, &found).await?;
         }
     }
+    Ok(())
 }
 
 async fn database_now(engine: &Engine) -> db::Result<Micros> {
@@ -137,22 +166,16 @@ async fn tell(engine: &Engine, lanes: &[(Lane, Micros)]) -> db::Result<()> {
     Ok(())
 }
 
-/// Frees the work of nodes whose lease has ended; true when there may be more.
+/// Frees work that dead nodes held.
 ///
 /// What was only claimed is simply free again. What was being sent is free where the receiver dedupes, and unknown
 /// where a person might get it twice.
-async fn reap(engine: &Engine, now: Micros) -> db::Result<bool> {
-    let mut tx = engine.db().system("find work of dead nodes").write().await?;
-    let found = jobs::of_dead_owners(&mut tx, now, REAP).await?;
-    drop(tx);
-    if found.is_empty() {
-        return Ok(false);
-    }
+async fn recover(engine: &Engine, found: &[(Claim, Phase)]) -> db::Result<()> {
     let mut companies: Vec<_> = found.iter().map(|(claim, _)| CompanyId(claim.lane.company)).collect();
     companies.sort_unstable();
     companies.dedup();
     let (mut free, mut resend, mut lost) = (Vec::new(), Vec::new(), Vec::new());
-    for (claim, phase) in &found {
+    for (claim, phase) in found {
         match phase {
             Phase::Sending if is_idempotent(engine, claim).await? => resend.push(*claim),
             Phase::Sending => lost.push(*claim),
@@ -166,7 +189,7 @@ async fn reap(engine: &Engine, now: Micros) -> db::Result<bool> {
         "work of a dead node was found"
     );
     metrics::counter!("santral_lease_expired_total").increment(found.len() as u64);
-    let unknown = settlements(engine, &lost).await?;
+    let unknown = settlements(engine, &companies, &lost).await?;
     let mut tx = engine.db().companies(&companies).write().await?;
     jobs::free(&mut tx, &free, 0).await?;
     jobs::free(&mut tx, &resend, 1).await?;
@@ -179,7 +202,7 @@ async fn reap(engine: &Engine, now: Micros) -> db::Result<bool> {
     tx.commit().await?;
     waiting.extend(free.iter().chain(&resend).map(|claim| (claim.lane, claim.due_at)));
     engine.announce(&waiting);
-    Ok(true)
+    Ok(())
 }
 
 async fn is_idempotent(engine: &Engine, claim: &Claim) -> db::Result<bool> {
@@ -192,60 +215,70 @@ async fn is_idempotent(engine: &Engine, claim: &Claim) -> db::Result<bool> {
 }
 
 /// How deliveries whose outcome nobody knows are written down, and who is told.
-async fn settlements(engine: &Engine, lost: &[Claim]) -> db::Result<Vec<(Settlement, Vec<super::Notice>)>> {
-    let now = engine.clock().micros();
+async fn settlements(
+    engine: &Engine,
+    companies: &[CompanyId],
+    lost: &[Claim],
+) -> db::Result<Vec<(Settlement, Vec<super::Notice>)>> {
     let platform = engine.setups().platform().await?;
     let mut settlements = Vec::with_capacity(lost.len());
+    let mut tx = engine.db().companies(companies).read().await?;
     for claim in lost {
         let company = claim.lane.company;
+        let Some(delivery) = deliveries::find(&mut tx, company, claim.id).await? else { continue };
         let setup = engine.setups().get(CompanyId(company)).await?;
-        let attempt = Attempt {
-            number: claim.attempt,
-            started_at: rfc3339(now).into(),
-            duration_ms: 0,
-            outcome: "unknown".into(),
-            code: Some("worker_lost".into()),
-            detail: Some("the server stopped while the vendor was being called".into()),
-            connection: None,
-            provider: None,
-        };
         tracing::warn!(delivery = %DeliveryId(claim.id), "the outcome of a delivery is unknown");
-        let news = News {
-            company,
-            id: claim.id,
-            state: State::Unknown,
-            reason: Some("worker_lost"),
-            operation: "",
-            channel: None,
-            provider: None,
-            connection: Some(claim.lane.id),
-            to: None,
-            subject: None,
-            automation: None,
-            event: None,
-            created_at: now,
-            at: now,
-        };
+        let now = engine.clock().micros();
         let told =
-            setup.map(|setup| notices::of_delivery(&setup, platform.as_ref(), &news)).unwrap_or_default();
-        settlements.push((
-            Settlement {
-                company,
-                id: claim.id,
-                state: State::Unknown.as_str(),
-                reason: Some("worker_lost".to_owned()),
-                provider: None,
-                connection: None,
-                recipient: None,
-                due_at: claim.due_at,
-                finished_at: None,
-                attempt: serde_json::to_string(&attempt).ok(),
-                output: None,
-            },
-            told,
-        ));
+            setup.map(|setup| notices::of_delivery(&setup, platform.as_ref(), &news(claim, &delivery, now)));
+        settlements.push((unknown(claim, now), told.unwrap_or_default()));
     }
     Ok(settlements)
+}
+
+fn news<'a>(claim: &Claim, delivery: &'a deliveries::Stored, at: Micros) -> News<'a> {
+    News {
+        company: claim.lane.company,
+        id: claim.id,
+        state: State::Unknown,
+        reason: Some(WORKER_LOST),
+        operation: &delivery.operation,
+        channel: delivery.channel.as_deref(),
+        provider: delivery.provider.as_deref(),
+        connection: delivery.connection,
+        to: delivery.recipient.as_deref(),
+        subject: delivery.subject.as_deref(),
+        automation: delivery.automation,
+        event: delivery.event,
+        created_at: delivery.created_at,
+        at,
+    }
+}
+
+fn unknown(claim: &Claim, now: Micros) -> Settlement {
+    let attempt = Attempt {
+        number: claim.attempt,
+        started_at: rfc3339(now).into(),
+        duration_ms: 0,
+        outcome: "unknown".into(),
+        code: Some(WORKER_LOST.into()),
+        detail: Some("the server stopped while the vendor was being called".into()),
+        connection: None,
+        provider: None,
+    };
+    Settlement {
+        company: claim.lane.company,
+        id: claim.id,
+        state: State::Unknown.as_str(),
+        reason: Some(WORKER_LOST.to_owned()),
+        provider: None,
+        connection: None,
+        recipient: None,
+        due_at: claim.due_at,
+        finished_at: None,
+        attempt: serde_json::to_string(&attempt).ok(),
+        output: None,
+    }
 }
 
 /// Lets a mended connection's held deliveries go on, in small transactions.

@@ -134,12 +134,12 @@ sql! {
 
     COMPANIES_WITH_HELD = "select distinct company_id from jobs where lane = $1 and owner is null and due_at >= $2";
 
-    OF_DEAD_OWNER = pg: "select id, company_id, lane, epoch, attempt, due_at, phase from jobs j where owner is not null
-            and not exists (select from nodes n where n.id = j.owner and n.lease_until > $1)
+    OF_OWNER = pg: "select id, company_id, lane, epoch, attempt, due_at, phase from jobs where owner = $1
         order by id limit $2 for update skip locked",
-    sqlite: "select id, company_id, lane, epoch, attempt, due_at, phase from jobs j where owner is not null
-            and not exists (select 1 from nodes n where n.id = j.owner and n.lease_until > $1)
+    sqlite: "select id, company_id, lane, epoch, attempt, due_at, phase from jobs where owner = $1
         order by id limit $2";
+    OF_OTHERS = "select id, company_id, lane, epoch, attempt, due_at, phase from jobs
+        where owner is not null and owner <> $1 order by id limit $2";
     FREE = pg: "update jobs set owner = null, phase = 0, epoch = jobs.epoch + 1, attempt = attempt + $3
         from unnest($1::uuid[], $2::bigint[]) as c (id, epoch) where jobs.id = c.id and jobs.epoch = c.epoch
         returning jobs.id",
@@ -294,9 +294,17 @@ pub async fn companies_with_held(tx: &mut Tx, lane: Uuid) -> Result<Vec<Uuid>> {
     rows.iter().map(|row| row.uuid("company_id")).collect()
 }
 
-/// Jobs whose node is gone, with whether their intent was committed.
-pub async fn of_dead_owners(tx: &mut Tx, now: Micros, most: i64) -> Result<Vec<(Claim, Phase)>> {
-    let rows = tx.fetch_all(&OF_DEAD_OWNER, args![now, most]).await?;
+/// Jobs a node holds, with how far each is.
+pub async fn of_owner(tx: &mut Tx, owner: Uuid, most: i64) -> Result<Vec<(Claim, Phase)>> {
+    held(&tx.fetch_all(&OF_OWNER, args![owner, most]).await?)
+}
+
+/// Jobs that anybody but this node holds. Reads the whole table: for a start, when all others are dead.
+pub async fn of_others(tx: &mut Tx, own: Uuid, most: i64) -> Result<Vec<(Claim, Phase)>> {
+    held(&tx.fetch_all(&OF_OTHERS, args![own, most]).await?)
+}
+
+fn held(rows: &[Row]) -> Result<Vec<(Claim, Phase)>> {
     rows.iter().map(|row| Ok((claim(row)?, phase_of(row)?))).collect()
 }
 

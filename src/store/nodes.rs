@@ -9,8 +9,9 @@ sql! {
     RENEW = "insert into nodes (id, role, version, started_at, lease_until) values ($1, $2, $3, $4, $5)
         on conflict (id) do update set lease_until = excluded.lease_until";
     ALIVE = "select id, role from nodes where lease_until > $1 order by id";
-    FORGET_DEAD = "delete from nodes where lease_until < $1";
-    LEAVE = "delete from nodes where id = $1";
+    DEAD = "select id from nodes where lease_until <= $1 order by lease_until";
+    FORGET = "delete from nodes where id = $1 and lease_until <= $2";
+    LEAVE = "update nodes set lease_until = 0 where id = $1";
     /// Leases are compared by the database's clock, so that nodes need not agree on the time.
     NOW = pg: "select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now",
     sqlite: "select cast(unixepoch('subsec') * 1000000 as integer) as now";
@@ -37,12 +38,17 @@ pub async fn workers(tx: &mut Tx, now: Micros) -> Result<Vec<Uuid>> {
     Ok(workers)
 }
 
-/// Removes nodes whose lease ended before `before` and whose jobs have been freed.
-pub async fn forget_dead(tx: &mut Tx, before: Micros) -> Result<()> {
-    tx.execute(&FORGET_DEAD, args![before]).await.map(drop)
+/// Nodes whose lease has ended.
+pub async fn dead(tx: &mut Tx, now: Micros) -> Result<Vec<Uuid>> {
+    tx.fetch_all(&DEAD, args![now]).await?.iter().map(|row| row.uuid("id")).collect()
 }
 
-/// A node that stops in order takes its lease with it.
+/// Removes a dead node that holds nothing any more.
+pub async fn forget(tx: &mut Tx, id: Uuid, now: Micros) -> Result<()> {
+    tx.execute(&FORGET, args![id, now]).await.map(drop)
+}
+
+/// A node that stops in order ends its lease; what it could not finish is found like a dead node's.
 pub async fn leave(tx: &mut Tx, id: Uuid) -> Result<()> {
     tx.execute(&LEAVE, args![id]).await.map(drop)
 }
