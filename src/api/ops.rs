@@ -1,11 +1,14 @@
 //! For operators: health, readiness, metrics, and the API's own description.
 
+use std::fmt::Write as _;
+
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::map_response;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::get;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
@@ -13,7 +16,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+use super::extract::Language;
 use crate::app::{App, AppState};
+use crate::error::Code;
+use crate::i18n::Lang;
 use crate::store::jobs;
 
 /// Swagger UI brings its own scripts and styles, and writes styles into elements.
@@ -24,10 +30,13 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
 }
 
-/// `/openapi.json` and `/docs`, which asks no other host for anything.
+/// `/openapi.json`, `/docs` and what problems mean; none of it asks another host for anything.
 pub(super) fn documentation(document: OpenApi) -> Router<AppState> {
     let swagger = SwaggerUi::new("/docs").url("/openapi.json", document);
-    Router::from(swagger).layer(map_response(|mut response: Response| async {
+    let pages = Router::new()
+        .route("/", get(async || Redirect::to("docs/")))
+        .route("/docs/problems", get(async |Language(lang): Language| Html(problems(lang))));
+    Router::from(swagger).merge(pages).layer(map_response(|mut response: Response| async {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(DOCS_POLICY));
         response
     }))
@@ -73,4 +82,38 @@ async fn database_answers(app: &App) -> bool {
 #[utoipa::path(get, path = "/metrics", tag = "operations", security(()), responses((status = 200, body = String)))]
 async fn metrics(State(app): State<AppState>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+}
+
+/// Every problem code, where the `type` of a problem leads to.
+fn problems(lang: Lang) -> String {
+    let heading = match lang {
+        Lang::Tr => "Sorun kodları",
+        Lang::En => "Problem codes",
+    };
+    let rows = Code::ALL.iter().fold(String::new(), |mut rows, code| {
+        let (name, status) = (code.as_str(), code.status().as_u16());
+        let _ =
+            write!(rows, "<tr id=\"{name}\"><td><code>{name}</code><td>{status}<td>{}\n", code.title(lang));
+        rows
+    });
+    format!(
+        "<!doctype html><html lang=\"{}\"><meta charset=\"utf-8\"><title>{heading} · Santral</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"><h1>{heading}</h1><table>\n{rows}</table></html>",
+        lang.as_str()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_code_can_be_linked_to() {
+        for lang in [Lang::Tr, Lang::En] {
+            let page = problems(lang);
+            for code in Code::ALL {
+                assert!(page.contains(&format!("id=\"{}\"", code.as_str())));
+            }
+        }
+    }
 }
