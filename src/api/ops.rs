@@ -1,6 +1,7 @@
 //! For operators: health, readiness, metrics, and the API's own description.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -18,13 +19,16 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::extract::Language;
 use crate::app::{App, AppState};
+use crate::db;
 use crate::error::Code;
 use crate::i18n::Lang;
-use crate::store::jobs;
 
 /// Swagger UI brings its own scripts and styles, and writes styles into elements.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A database that takes longer does not count as there.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
@@ -51,8 +55,10 @@ async fn healthz() -> &'static str {
 /// What readiness depends on, each true or false.
 #[derive(Debug, Serialize, ToSchema)]
 struct Readiness {
-    /// The database answers; at start its schema was found complete.
+    /// The database answers.
     database: bool,
+    /// Its schema is the one this program was written for, or a newer one.
+    migration: bool,
     /// This node may hold deliveries, or is not asked to.
     worker: bool,
 }
@@ -63,19 +69,24 @@ struct Readiness {
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
 )]
 async fn readyz(State(app): State<AppState>) -> Response {
-    let readiness = Readiness { database: database_answers(&app).await, worker: app.engine.lease_is_valid() };
-    let ready = readiness.database && (readiness.worker || !app.engine.delivers());
+    let version = schema_version(&app).await;
+    let readiness = Readiness {
+        database: version.is_some(),
+        migration: version.is_some_and(|version| version >= db::latest_version()),
+        worker: app.engine.lease_is_valid(),
+    };
+    let ready = readiness.database && readiness.migration && (readiness.worker || !app.engine.delivers());
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, axum::Json(readiness)).into_response()
 }
 
-async fn database_answers(app: &App) -> bool {
+/// The schema's version, if the database answers in time.
+async fn schema_version(app: &App) -> Option<i64> {
     let asked = async {
         let mut tx = app.db().system("is the database there").read().await?;
-        jobs::oldest_due(&mut tx, 0).await
+        db::schema_version(&mut tx).await
     };
-    let within = std::time::Duration::from_secs(3);
-    matches!(tokio::time::timeout(within, asked).await, Ok(Ok(_)))
+    tokio::time::timeout(ANSWERS_WITHIN, asked).await.ok()?.ok()
 }
 
 /// All metrics, in Prometheus' text format.

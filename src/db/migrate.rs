@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
 use super::postgres::{APP, OWNER};
-use super::{Db, Engine, OpenError, args, sql};
+use super::{Db, Engine, OpenError, Tx, args, sql};
 
 /// One step of the schema, in the words of each engine.
 #[derive(Debug)]
@@ -43,6 +43,14 @@ sql! {
     RECORD = "insert into schema_migrations (version, name) values ($1, $2)";
 }
 
+/// The newest version this database has.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn schema_version(tx: &mut Tx) -> super::Result<i64> {
+    tx.fetch_one(&APPLIED, args![]).await?.i64("version")
+}
+
 fn failed(migration: &Migration) -> impl FnOnce(sqlx::Error) -> OpenError {
     let step = migration.name.to_owned();
     |cause| OpenError::Migrate { step, cause }
@@ -58,7 +66,7 @@ pub(super) async fn sqlite(db: &Db) -> Result<Vec<i64>, OpenError> {
              (version integer primary key, name text not null) strict",
         )
         .await?;
-    let version = tx.fetch_one(&APPLIED, args![]).await?.i64("version")?;
+    let version = schema_version(&mut tx).await?;
     let mut applied = Vec::new();
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
         engine.script(&mut tx, migration.sqlite).await.map_err(failed(migration))?;
@@ -77,7 +85,7 @@ pub(super) async fn postgres_where_allowed(
     owner_is_named: bool,
 ) -> Result<(), OpenError> {
     let mut connection = connect(owner).await?;
-    let version = schema_version(&mut connection).await?;
+    let version = version_seen_by(&mut connection).await?;
     if version >= latest_version() {
         return Ok(());
     }
@@ -135,7 +143,7 @@ async fn applied(connection: &mut PgConnection) -> sqlx::Result<i64> {
         .try_get(0)
 }
 
-async fn schema_version(connection: &mut PgConnection) -> sqlx::Result<i64> {
+async fn version_seen_by(connection: &mut PgConnection) -> sqlx::Result<i64> {
     let exists: bool = sqlx::query("select to_regclass('santral.schema_migrations') is not null")
         .fetch_one(&mut *connection)
         .await?
