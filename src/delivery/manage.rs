@@ -10,7 +10,7 @@ mod view;
 use uuid::Uuid;
 
 use super::lanes::Lane;
-use super::model::{Attempt, Origin, State};
+use super::model::Attempt;
 use super::notices::{self, News};
 use super::store_notices;
 use crate::app::App;
@@ -64,32 +64,8 @@ impl<'a> Ears<'a> {
     }
 
     /// Stores the notices of a delivery's new state; returns the lanes that have work now.
-    async fn tell(
-        &self,
-        tx: &mut Tx,
-        stored: &Stored,
-        state: State,
-        at: Micros,
-    ) -> db::Result<Vec<(Lane, Micros)>> {
-        if stored.origin == Origin::Notice.as_str() {
-            return Ok(Vec::new());
-        }
-        let news = News {
-            company: self.setup.id.0,
-            id: stored.id,
-            state,
-            reason: stored.reason.as_deref(),
-            operation: &stored.operation,
-            channel: stored.channel.as_deref(),
-            provider: stored.provider.as_deref(),
-            connection: stored.connection,
-            to: stored.recipient.as_deref(),
-            subject: stored.subject.as_deref(),
-            automation: stored.automation,
-            event: stored.event,
-            created_at: stored.created_at,
-            at,
-        };
+    async fn tell(&self, tx: &mut Tx, stored: &Stored, at: Micros) -> db::Result<Vec<(Lane, Micros)>> {
+        let Some(news) = News::of_stored(self.setup.id.0, stored, at) else { return Ok(Vec::new()) };
         store_notices(tx, &notices::of_delivery(self.setup, self.platform.as_ref(), &news)).await
     }
 

@@ -12,7 +12,7 @@ use super::model::{Origin, Payload, State, Work};
 use crate::clock::{Micros, rfc3339};
 use crate::companies::setup::{Setup, Webhook};
 use crate::ids::{AutomationId, CompanyId, ConnectionId, DeliveryId, EventId, WebhookId, new_uuid};
-use crate::store::deliveries::NewDelivery;
+use crate::store::deliveries::{NewDelivery, Stored};
 
 /// What is told of a delivery.
 #[derive(Debug)]
@@ -31,6 +31,49 @@ pub struct News<'a> {
     pub event: Option<Uuid>,
     pub created_at: Micros,
     pub at: Micros,
+}
+
+impl<'a> News<'a> {
+    /// Of a delivery as it is stored now; nothing is told of what is itself a notice.
+    pub fn of_stored(company: Uuid, stored: &'a Stored, at: Micros) -> Option<Self> {
+        Some(Self {
+            company,
+            id: stored.id,
+            state: State::parse(&stored.state).filter(|_| stored.origin != Origin::Notice.as_str())?,
+            reason: stored.reason.as_deref(),
+            operation: &stored.operation,
+            channel: stored.channel.as_deref(),
+            provider: stored.provider.as_deref(),
+            connection: stored.connection,
+            to: stored.recipient.as_deref(),
+            subject: stored.subject.as_deref(),
+            automation: stored.automation,
+            event: stored.event,
+            created_at: stored.created_at,
+            at,
+        })
+    }
+
+    /// Of a delivery that is about to be stored and is over already: it failed or was skipped before it began.
+    pub fn of_ended(row: &'a NewDelivery) -> Option<Self> {
+        let at = row.finished_at?;
+        Some(Self {
+            company: row.company,
+            id: row.id,
+            state: State::parse(row.state)?,
+            reason: row.reason.as_deref(),
+            operation: row.operation,
+            channel: row.channel,
+            provider: row.provider,
+            connection: row.connection,
+            to: row.recipient.as_deref(),
+            subject: row.subject.as_deref(),
+            automation: row.automation,
+            event: row.event,
+            created_at: row.created_at,
+            at,
+        })
+    }
 }
 
 /// The endpoints that want to hear of `event_type`: the company's own and the platform's.

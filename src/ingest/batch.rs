@@ -9,9 +9,11 @@ use uuid::Uuid;
 use super::plan::{Planned, PlannedDelivery, PlannedEvent};
 use super::{Item, Refused, Stored, Waiting, effects};
 use crate::clock::Micros;
+use crate::companies::setup::Setup;
 use crate::db::{self, Tx};
 use crate::delivery::lanes::Lane;
-use crate::delivery::{Engine, Job};
+use crate::delivery::notices::{self, News};
+use crate::delivery::{Engine, Job, store_notices};
 use crate::ids::CompanyId;
 use crate::store::deliveries::{self, NewDelivery, Work};
 use crate::store::jobs::{self, Claim, NewJob, Phase};
@@ -84,6 +86,8 @@ async fn commit(engine: &Engine, items: &mut [Item]) -> db::Result<Vec<Stored>> 
     let mut ids: Vec<_> = items.iter().map(|item| CompanyId(item.company())).collect();
     ids.sort_unstable();
     ids.dedup();
+    // Asked for before the transaction: it may have to be loaded.
+    let platform = engine.services().setups.platform().await?;
     let mut tx = engine.services().db.companies(&ids).write().await?;
     let mut outcomes = check_versions(&mut tx, engine, items, ids).await?;
     store_events(&mut tx, items, &mut outcomes).await?;
@@ -110,7 +114,8 @@ async fn commit(engine: &Engine, items: &mut [Item]) -> db::Result<Vec<Stored>> 
         jobs.iter().filter(|job| job.owner.is_none()).map(|job| (job.lane, job.due_at)).collect();
     for (index, item) in items.iter().enumerate() {
         if let (Item::Event(event), true) = (item, new(&outcomes, index)) {
-            waiting.extend(effects::apply(&mut tx, engine, event, now).await?);
+            waiting.extend(tell_of_ended(&mut tx, event, platform.as_ref()).await?);
+            waiting.extend(effects::apply(&mut tx, engine, event, platform.as_ref(), now).await?);
         }
     }
     tx.commit().await?;
@@ -185,6 +190,18 @@ fn deliveries_of(item: &mut Item) -> &mut [PlannedDelivery] {
         Item::Event(event) => &mut event.deliveries,
         Item::Message(message) => std::slice::from_mut(&mut message.delivery),
     }
+}
+
+/// Stores the notices of deliveries that were over before they began; returns the lanes that have work now.
+async fn tell_of_ended(
+    tx: &mut Tx,
+    event: &PlannedEvent,
+    platform: Option<&Arc<Setup>>,
+) -> db::Result<Vec<(Lane, Micros)>> {
+    let ended = event.deliveries.iter().filter_map(|planned| News::of_ended(&planned.row));
+    let notices: Vec<_> =
+        ended.flat_map(|news| notices::of_delivery(&event.setup, platform, &news)).collect();
+    store_notices(tx, &notices).await
 }
 
 /// Makes the jobs, and takes a slot for each that can start as soon as it is durable.

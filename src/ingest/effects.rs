@@ -10,17 +10,20 @@ use crate::automation::{Due, Effect, Event, Scope, Timing, timing};
 use crate::clock::Micros;
 use crate::companies::setup::Setup;
 use crate::db::{self, Tx};
-use crate::delivery::Engine;
 use crate::delivery::lanes::Lane;
 use crate::delivery::model::{Payload, State, Timed, Work};
+use crate::delivery::notices::{self, News};
+use crate::delivery::{Engine, store_notices};
 use crate::store::deliveries::{self, TimedDelivery};
 use crate::store::jobs::{self, NewJob};
 
-/// Applies the event and returns the lanes whose jobs moved.
+/// Applies the event and returns the lanes that have other work now. What ends is told to the company's endpoints and
+/// to those of `platform`.
 pub(super) async fn apply(
     tx: &mut Tx,
     engine: &Engine,
     planned: &PlannedEvent,
+    platform: Option<&Arc<Setup>>,
     now: Micros,
 ) -> db::Result<Vec<(Lane, Micros)>> {
     let event = planned.scope.event();
@@ -36,7 +39,7 @@ pub(super) async fn apply(
     // What this very event has just scheduled is not its own target.
     let targets = deliveries::timed_of_subject(tx, company, subject, TOO_LATE).await?;
     for target in targets.into_iter().filter(|target| target.event != Some(planned.event.id)) {
-        let change = Change { tx, setup: &planned.setup, company, target: &target, now };
+        let change = Change { tx, setup: &planned.setup, platform, company, target: &target, now };
         moved.extend(change.apply(event, engine.services().clock.now()).await?);
     }
     Ok(moved)
@@ -45,34 +48,33 @@ pub(super) async fn apply(
 struct Change<'a> {
     tx: &'a mut Tx,
     setup: &'a Setup,
+    platform: Option<&'a Arc<Setup>>,
     company: Uuid,
     target: &'a TimedDelivery,
     now: Micros,
 }
 
 impl Change<'_> {
-    async fn apply(mut self, later: &Event, now: Timestamp) -> db::Result<Option<(Lane, Micros)>> {
-        let Some((payload, timed)) = timed(self.target.payload.as_deref()) else { return Ok(None) };
-        let Some(automation) = self.setup.automation(timed.automation) else { return Ok(None) };
-        let Some(timing) = &automation.definition.timing else { return Ok(None) };
+    async fn apply(mut self, later: &Event, now: Timestamp) -> db::Result<Vec<(Lane, Micros)>> {
+        let Some((payload, timed)) = timed(self.target.payload.as_deref()) else { return Ok(Vec::new()) };
+        let Some(automation) = self.setup.automation(timed.automation) else { return Ok(Vec::new()) };
+        let Some(timing) = &automation.definition.timing else { return Ok(Vec::new()) };
         match timing::effect(timing, &later.event_type) {
-            Effect::None => Ok(None),
-            Effect::Cancel => self.cancel(&later.event_type).await.map(|()| None),
+            Effect::None => Ok(Vec::new()),
+            Effect::Cancel => self.cancel(&later.event_type).await,
             Effect::Reschedule => self.reschedule((payload, timed), timing, later, now).await,
         }
     }
 
-    async fn cancel(&mut self, event_type: &str) -> db::Result<()> {
+    async fn cancel(&mut self, event_type: &str) -> db::Result<Vec<(Lane, Micros)>> {
         let was_waiting = jobs::cancel(self.tx, self.company, self.target.id).await?;
-        if was_waiting {
-            let reason = format!("event:{event_type}");
-            self.set(State::Cancelled, Some(&reason), self.target.due_at, true).await?;
-        } else if self.target.state == State::Skipped.as_str() {
-            // A cancelled meeting that is moved again later does not come back to life.
-            self.set(State::Cancelled, Some(&format!("event:{event_type}")), self.target.due_at, true)
-                .await?;
+        // One that is skipped ends as well: a cancelled meeting that is moved again later does not come back to life.
+        if !was_waiting && self.target.state != State::Skipped.as_str() {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let reason = format!("event:{event_type}");
+        self.set(State::Cancelled, Some(&reason), self.target.due_at, true).await?;
+        self.tell().await
     }
 
     async fn reschedule(
@@ -81,10 +83,10 @@ impl Change<'_> {
         timing: &Timing,
         later: &Event,
         now: Timestamp,
-    ) -> db::Result<Option<(Lane, Micros)>> {
-        let Ok(event) = Event::parse(timed.event.get().as_bytes()) else { return Ok(None) };
+    ) -> db::Result<Vec<(Lane, Micros)>> {
+        let Ok(event) = Event::parse(timed.event.get().as_bytes()) else { return Ok(Vec::new()) };
         let merged = event.with_data_of(later);
-        let Some(body) = merged.to_raw() else { return Ok(None) };
+        let Some(body) = merged.to_raw() else { return Ok(Vec::new()) };
         let scope = Scope::new(Arc::new(merged), self.setup.context.clone());
         let due = timing::due(Some(timing), &scope, now);
         let work = Work::Timed(Timed { event: body, ..timed });
@@ -94,7 +96,7 @@ impl Change<'_> {
             Due::At(at) => at.as_microsecond(),
             Due::TooLate { at } => return self.too_late(&payload, at.as_microsecond()).await,
             // It keeps its time: the later event says nothing usable about it.
-            Due::Invalid { .. } => return Ok(None),
+            Due::Invalid { .. } => return Ok(Vec::new()),
         };
         let lane = Lane { company: self.company, id: self.target.connection.unwrap_or_default() };
         if self.target.state == State::Skipped.as_str() {
@@ -103,19 +105,28 @@ impl Change<'_> {
             jobs::insert(self.tx, &[job]).await?;
         } else if !jobs::reschedule(self.tx, self.company, self.target.id, due_at).await? {
             // It is being sent right now, or is over.
-            return Ok(None);
+            return Ok(Vec::new());
         }
         deliveries::set_payload(self.tx, self.company, self.target.id, &payload).await?;
         self.set(State::Scheduled, None, due_at, false).await?;
-        Ok(Some((lane, due_at)))
+        Ok(vec![(lane, due_at)])
     }
 
-    async fn too_late(&mut self, payload: &str, due_at: Micros) -> db::Result<Option<(Lane, Micros)>> {
+    async fn too_late(&mut self, payload: &str, due_at: Micros) -> db::Result<Vec<(Lane, Micros)>> {
         if jobs::cancel(self.tx, self.company, self.target.id).await? {
             deliveries::set_payload(self.tx, self.company, self.target.id, payload).await?;
             self.set(State::Skipped, Some(TOO_LATE), due_at, true).await?;
+            return self.tell().await;
         }
-        Ok(None)
+        Ok(Vec::new())
+    }
+
+    /// Stores the notices of the state that was just set.
+    async fn tell(&mut self) -> db::Result<Vec<(Lane, Micros)>> {
+        let stored = deliveries::find(self.tx, self.company, self.target.id).await?;
+        let news = stored.as_ref().and_then(|stored| News::of_stored(self.company, stored, self.now));
+        let Some(news) = news else { return Ok(Vec::new()) };
+        store_notices(self.tx, &notices::of_delivery(self.setup, self.platform, &news)).await
     }
 
     async fn set(

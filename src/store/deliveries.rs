@@ -89,7 +89,9 @@ sql! {
             value->>15, value->>16, '[]', value->>17
         from json_each($1)";
 
-    SETTLE = pg: "update deliveries d set state = s.state, reason = s.reason,
+    /// That a fallback took over stays the reason of what it then sends.
+    SETTLE = pg: "update deliveries d set state = s.state,
+            reason = coalesce(s.reason, case when d.reason like 'fallback:%' then d.reason end),
             provider = coalesce(s.provider, d.provider), connection_id = coalesce(s.connection_id, d.connection_id),
             recipient = coalesce(s.recipient, d.recipient), due_at = s.due_at, finished_at = s.finished_at,
             attempts = case when s.attempt is null then d.attempts when d.attempts = '[]' then '[' || s.attempt || ']'
@@ -99,7 +101,8 @@ sql! {
             $9::bigint[], $10::text[], $11::text[])
         as s (company_id, id, state, reason, provider, connection_id, recipient, due_at, finished_at, attempt, output)
         where d.company_id = s.company_id and d.id = s.id",
-    sqlite: "update deliveries set state = s.state, reason = s.reason,
+    sqlite: "update deliveries set state = s.state,
+            reason = coalesce(s.reason, case when deliveries.reason like 'fallback:%' then deliveries.reason end),
             provider = coalesce(s.provider, deliveries.provider),
             connection_id = coalesce(s.connection_id, deliveries.connection_id),
             recipient = coalesce(s.recipient, deliveries.recipient), due_at = s.due_at, finished_at = s.finished_at,

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod automations_api;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod deliveries_api;
 #[cfg(test)]
 mod erasure;
@@ -13,7 +15,11 @@ mod integrations;
 #[cfg(test)]
 mod keys_api;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod retention;
+#[cfg(test)]
+mod scenarios;
 #[cfg(test)]
 mod storage;
 #[cfg(test)]

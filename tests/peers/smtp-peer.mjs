@@ -19,11 +19,17 @@
 //   anything else        250
 // Users: drop-at-auth cuts the connection at AUTH; a wrong password is answered 535 5.7.8.
 // Senders: drop-at-mail cuts the connection at MAIL FROM.
+//
+// Orders on standard input, one JSON line each; each is answered by a fact:
+//   {"order":"hang-up"}                   closes every connection     → {"event":"hung-up","connections":…}
+//   {"order":"password","password":…}     the user has another one    → {"event":"password"}
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { SMTPServer } from 'smtp-server';
 
-const [folder, user, password, security = 'starttls'] = process.argv.slice(2);
+const [folder, user, firstPassword, security = 'starttls'] = process.argv.slice(2);
+let password = firstPassword;
 const greeted = new Set();
 let messages = 0;
 
@@ -109,5 +115,17 @@ const server = new SMTPServer({
 });
 
 server.on('error', () => {}); // a sender that goes away is part of the game
-process.stdin.on('end', () => process.exit()).resume(); // the test ended, however it did
 server.listen(0, '127.0.0.1', () => say({ event: 'listening', port: server.server.address().port }));
+
+function obey(order) {
+  if (order.order === 'password') {
+    password = order.password;
+    return say({ event: 'password' });
+  }
+  const open = [...server.connections];
+  for (const connection of open) connection._socket.destroy();
+  say({ event: 'hung-up', connections: open.length });
+}
+
+for await (const line of createInterface({ input: process.stdin })) obey(JSON.parse(line));
+process.exit(); // the test ended, however it did

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::Ears;
 use super::list::shared;
 use super::retry::revive;
-use super::{Ears, State};
 use crate::app::App;
 use crate::automation::Problem;
 use crate::companies::setup::Setup;
 use crate::db;
+use crate::delivery::model::State;
 use crate::error::{AppError, AppResult};
 use crate::ids::{CompanyId, TaskId};
 use crate::store::delivery_lists::{self, Filter};

@@ -29,7 +29,7 @@ pub async fn cancel(app: &App, setup: &Setup, id: DeliveryId) -> AppResult<Deliv
             stored.state = State::Cancelled.as_str().to_owned();
             stored.reason = Some(BY_REQUEST.to_owned());
             stored.finished_at = Some(now);
-            let waiting = ears.tell(&mut tx, &stored, State::Cancelled, now).await?;
+            let waiting = ears.tell(&mut tx, &stored, now).await?;
             tx.commit().await?;
             app.engine.announce(&waiting);
             return Ok(stored.into());

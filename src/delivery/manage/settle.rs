@@ -58,7 +58,7 @@ pub async fn settle(
     stored.reason = reason.map(ToOwned::to_owned);
     stored.attempts = attempts;
     stored.finished_at = Some(now);
-    let waiting = ears.tell(&mut tx, &stored, state, now).await?;
+    let waiting = ears.tell(&mut tx, &stored, now).await?;
     tx.commit().await?;
     app.engine.announce(&waiting);
     Ok(stored.into())

@@ -4,7 +4,6 @@
 //! A missing tool is a failure that names its remedy, never a skipped test.
 
 pub mod certificates;
-#[expect(dead_code, reason = "the tests of the server are its users")]
 pub mod client;
 pub mod connected;
 pub mod hooks;

@@ -122,6 +122,19 @@ impl SmtpPeer {
             bytes: std::fs::read(fact["file"].as_str().unwrap()).unwrap(),
         }
     }
+
+    /// Closes every connection and says how many there were. Panics if it took a message that nobody has read.
+    pub async fn hang_up(&mut self) -> u64 {
+        self.peer.say(&json!({"order": "hang-up"}));
+        let fact = self.peer.fact().await;
+        fact["connections"].as_u64().unwrap_or_else(|| panic!("it took a message more than expected: {fact}"))
+    }
+
+    /// From now on it knows only this password.
+    pub async fn change_password(&mut self, password: &str) {
+        self.peer.say(&json!({"order": "password", "password": password}));
+        assert_eq!(self.peer.fact().await["event"], "password");
+    }
 }
 
 /// Posts `events` by the official CloudEvents SDK, `structured`, `binary` or as a `batch`; one answer per request.
