@@ -152,12 +152,11 @@ async fn nine_megabytes_pass_and_more_than_ten_are_refused(
     let (_, refused) = send(10 * 1024 * 1024 + 1).await;
     assert_eq!((refused.status, refused.code()), (413, "too_large"));
     let (content, accepted) = send(9 * 1024 * 1024).await;
-    let id = text(&accepted.expect(202)["id"]);
+    post.in_state(&text(&accepted.expect(202)["id"]), "sent").await;
     let bytes = post.peer.mail().await.bytes;
     let mail = MessageParser::default().parse(&bytes).expect("a mail");
     let attachment = mail.attachment(0).expect("an attachment");
     assert!(attachment.contents() == content, "the attachment arrived changed");
-    post.in_state(&id, "sent").await;
     post.peer.hang_up().await;
 }
 
