@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 /// A client has this long for a request's headers, and as long for the next request on a kept connection.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+const HEADERS_WITHIN: Duration = Duration::from_secs(30);
 /// More connections wait in the kernel's queue.
 const CONNECTIONS: usize = 10_000;
 /// How long a stop waits for requests under way.

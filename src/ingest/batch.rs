@@ -251,6 +251,7 @@ fn begin(engine: &Engine, slots: &mut Slots<'_>, rows: Vec<NewDelivery>) {
             event: row.event,
             automation: row.automation,
             origin: row.origin.to_owned(),
+            reason: None,
         };
         engine.begin(Job { claim, phase, work: Some(work) });
     }

@@ -89,9 +89,8 @@ sql! {
             value->>15, value->>16, '[]', value->>17
         from json_each($1)";
 
-    /// That a fallback took over stays the reason of what it then sends.
     SETTLE = pg: "update deliveries d set state = s.state,
-            reason = coalesce(s.reason, case when d.reason like 'fallback:%' then d.reason end),
+            reason = s.reason,
             provider = coalesce(s.provider, d.provider), connection_id = coalesce(s.connection_id, d.connection_id),
             recipient = coalesce(s.recipient, d.recipient), due_at = s.due_at, finished_at = s.finished_at,
             attempts = case when s.attempt is null then d.attempts when d.attempts = '[]' then '[' || s.attempt || ']'
@@ -102,7 +101,7 @@ sql! {
         as s (company_id, id, state, reason, provider, connection_id, recipient, due_at, finished_at, attempt, output)
         where d.company_id = s.company_id and d.id = s.id",
     sqlite: "update deliveries set state = s.state,
-            reason = coalesce(s.reason, case when deliveries.reason like 'fallback:%' then deliveries.reason end),
+            reason = s.reason,
             provider = coalesce(s.provider, deliveries.provider),
             connection_id = coalesce(s.connection_id, deliveries.connection_id),
             recipient = coalesce(s.recipient, deliveries.recipient), due_at = s.due_at, finished_at = s.finished_at,
@@ -115,11 +114,11 @@ sql! {
         where deliveries.company_id = s.company_id and deliveries.id = s.id";
 
     PAYLOADS = pg: "select d.id, d.created_at, d.payload, d.channel, d.subject, d.recipient, d.event_id, d.automation_id,
-            d.origin
+            d.origin, d.reason
         from unnest($1::uuid[], $2::uuid[]) as w (company_id, id)
         join deliveries d on d.company_id = w.company_id and d.id = w.id",
     sqlite: "select d.id, d.created_at, d.payload, d.channel, d.subject, d.recipient, d.event_id, d.automation_id,
-            d.origin
+            d.origin, d.reason
         from json_each($1) w
         join deliveries d on d.company_id = unhex(w.value->>0) and d.id = unhex(w.value->>1)";
 
@@ -215,6 +214,8 @@ pub struct Work {
     pub event: Option<Uuid>,
     pub automation: Option<Uuid>,
     pub origin: String,
+    /// Why it goes this way, such as `fallback:needs_reauth`.
+    pub reason: Option<String>,
 }
 
 /// The payloads of claimed deliveries.
@@ -236,6 +237,7 @@ pub async fn work(tx: &mut Tx, of: &[(Uuid, Uuid)]) -> Result<Vec<Work>> {
                 event: row.opt_uuid("event_id")?,
                 automation: row.opt_uuid("automation_id")?,
                 origin: row.text("origin")?,
+                reason: row.opt_text("reason")?,
             })
         })
         .collect()

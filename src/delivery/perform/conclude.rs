@@ -59,7 +59,7 @@ impl Conclusion<'_> {
         let failure = match result {
             Ok(output) => {
                 let attempt = self.attempt(started, "sent", None);
-                let mut settled = self.over(State::Sent, None, Some(attempt));
+                let mut settled = self.over(State::Sent, self.by_fallback(), Some(attempt));
                 if let Some(settlement) = &mut settled.settlement {
                     settlement.output = Some(output.to_string());
                     settlement.finished_at = State::Sent.is_final(limits.receipts).then_some(self.now);
@@ -115,6 +115,12 @@ impl Conclusion<'_> {
                 settled
             }
         }
+    }
+
+    /// That a fallback took over stays the reason of what it sent.
+    fn by_fallback(&self) -> Option<Cow<'static, str>> {
+        let reason = self.course.work.reason.clone()?;
+        reason.starts_with("fallback:").then_some(Cow::Owned(reason))
     }
 
     fn blocked(&self, blocked: Blocked) -> Settled {
