@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod automations_api;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod deliveries_api;
 #[cfg(test)]
 mod erasure;
@@ -12,6 +14,10 @@ mod erasure;
 mod integrations;
 #[cfg(test)]
 mod keys_api;
+#[cfg(test)]
+mod nodes;
+#[cfg(test)]
+mod operations;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]
