@@ -143,7 +143,7 @@ async fn tell(engine: &Engine, lanes: &[(Lane, Micros)]) -> db::Result<()> {
 /// where a person might get it twice.
 async fn reap(engine: &Engine, now: Micros) -> db::Result<bool> {
     let mut tx = engine.db().system("find work of dead nodes").write().await?;
-    let found = jobs::of_dead_owners(&mut tx, now, REAP).await?;
+    let found = jobs::of_dead_owners(&mut tx, now, engine.node(), REAP).await?;
     drop(tx);
     if found.is_empty() {
         return Ok(false);

@@ -135,11 +135,11 @@ sql! {
     COMPANIES_WITH_HELD = "select distinct company_id from jobs where lane = $1 and owner is null and due_at >= $2";
 
     OF_DEAD_OWNER = pg: "select id, company_id, lane, epoch, attempt, due_at, phase from jobs j where owner is not null
-            and not exists (select from nodes n where n.id = j.owner and n.lease_until > $1)
-        order by id limit $2 for update skip locked",
+            and owner <> $2 and not exists (select from nodes n where n.id = j.owner and n.lease_until > $1)
+        order by id limit $3 for update skip locked",
     sqlite: "select id, company_id, lane, epoch, attempt, due_at, phase from jobs j where owner is not null
-            and not exists (select 1 from nodes n where n.id = j.owner and n.lease_until > $1)
-        order by id limit $2";
+            and owner <> $2 and not exists (select 1 from nodes n where n.id = j.owner and n.lease_until > $1)
+        order by id limit $3";
     FREE = pg: "update jobs set owner = null, phase = 0, epoch = jobs.epoch + 1, attempt = attempt + $3
         from unnest($1::uuid[], $2::bigint[]) as c (id, epoch) where jobs.id = c.id and jobs.epoch = c.epoch
         returning jobs.id",
@@ -295,8 +295,15 @@ pub async fn companies_with_held(tx: &mut Tx, lane: Uuid) -> Result<Vec<Uuid>> {
 }
 
 /// Jobs whose node is gone, with whether their intent was committed.
-pub async fn of_dead_owners(tx: &mut Tx, now: Micros, most: i64) -> Result<Vec<(Claim, Phase)>> {
-    let rows = tx.fetch_all(&OF_DEAD_OWNER, args![now, most]).await?;
+///
+/// What `asking` itself holds is under way, even where no lease says so.
+pub async fn of_dead_owners(
+    tx: &mut Tx,
+    now: Micros,
+    asking: Uuid,
+    most: i64,
+) -> Result<Vec<(Claim, Phase)>> {
+    let rows = tx.fetch_all(&OF_DEAD_OWNER, args![now, asking, most]).await?;
     rows.iter().map(|row| Ok((claim(row)?, phase_of(row)?))).collect()
 }
 
