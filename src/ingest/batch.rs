@@ -113,7 +113,11 @@ async fn commit(engine: &Engine, items: &mut [Item]) -> db::Result<Vec<Stored>> 
             waiting.extend(effects::apply(&mut tx, engine, event, now).await?);
         }
     }
-    tx.commit().await?;
+    if let Err(error) = tx.commit().await {
+        // It may have gone through all the same, and then these are this node's.
+        engine.doubt(jobs.iter().filter(|job| job.owner.is_some()).map(claim_of));
+        return Err(error);
+    }
     begin(engine, &mut slots, rows);
     engine.announce(&waiting);
     count(&outcomes, items);
@@ -213,6 +217,11 @@ fn place(
         });
     }
     jobs
+}
+
+/// What this node holds once `job` is committed as its own.
+fn claim_of(job: &NewJob) -> Claim {
+    Claim { id: job.id, lane: job.lane, epoch: 1, attempt: job.attempt, due_at: job.due_at }
 }
 
 /// Hands the deliveries that have a slot to the engine; their jobs are committed as this node's.
