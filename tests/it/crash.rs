@@ -15,7 +15,6 @@ use tempfile::TempDir;
 
 use crate::support::load::{Load, ledger, mail_action, now, webhook_action};
 use crate::support::server::{Engine, Server};
-use crate::support::within;
 
 const CLIENTS: usize = 16;
 const COMPANIES: usize = 6;
@@ -63,16 +62,6 @@ impl Stage {
         restarts
     }
 
-    /// Whether the server says of everything acknowledged that it is over.
-    async fn is_settled(&self) -> bool {
-        for state in ["queued", "sending", "scheduled"] {
-            if !self.load.in_state(state).await.is_empty() {
-                return false;
-            }
-        }
-        true
-    }
-
     async fn end(mut self) {
         assert_eq!(self.server.platform().get("/readyz").await.status, 200);
         assert!(self.server.terminate().await.success());
@@ -113,7 +102,7 @@ async fn a_crash_loses_no_acknowledged_event_and_repeats_only_what_was_under_way
     let taken = ledger(&path, "webhook");
     let lost: Vec<_> = load.deliveries().into_iter().filter(|id| !taken.contains_key(id)).collect();
     assert!(back, "{} of {} were not delivered in time: {lost:?}", lost.len(), load.deliveries().len());
-    assert!(within(BACK_WITHIN, async || stage.is_settled().await).await, "some are never settled");
+    stage.load.settles(BACK_WITHIN * 2).await;
 
     let taken = ledger(&path, "webhook");
     let repeats: usize = taken.values().map(|times| times.len() - 1).sum();
@@ -130,7 +119,7 @@ async fn a_crash_doubles_no_mail_and_says_which_may_not_have_gone(
 ) {
     let mut stage = Stage::start(engine, mail_action()).await;
     stage.crash_again_and_again().await;
-    assert!(within(BACK_WITHIN * 2, async || stage.is_settled().await).await, "some are never settled");
+    stage.load.settles(BACK_WITHIN * 2).await;
 
     let (load, taken) = (&stage.load, ledger(&stage.ledger(), "mail"));
     let doubled: Vec<_> = taken.iter().filter(|(_, times)| times.len() > 1).collect();

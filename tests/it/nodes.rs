@@ -125,10 +125,7 @@ async fn when_a_node_crashes_the_other_finishes_its_work() {
     let arrived = nodes.load.arrives(TAKEN_OVER_WITHIN, || nodes.taken()).await;
     let lost = nodes.load.deliveries().difference(&nodes.taken()).count();
     assert!(arrived, "{lost} of {} were not delivered in time", nodes.load.deliveries().len());
-    let settled = within(TAKEN_OVER_WITHIN, async || {
-        nodes.load.in_state("queued").await.is_empty() && nodes.load.in_state("sending").await.is_empty()
-    });
-    assert!(settled.await, "some are never settled");
+    nodes.load.settles(TAKEN_OVER_WITHIN).await;
 }
 
 #[tokio::test]
@@ -220,8 +217,5 @@ async fn while_postgresql_is_away_nothing_is_accepted_and_afterwards_everything_
     let all = load.deliveries().len();
     assert!(arrived, "{} of {all} were not delivered in time: {lost:?}", lost.len());
     println!("{all} acknowledged, {} refused for a while", load.refused());
-    let settled = within(Duration::from_secs(30), async || {
-        load.in_state("queued").await.is_empty() && load.in_state("sending").await.is_empty()
-    });
-    assert!(settled.await, "some are never settled");
+    load.settles(TAKEN_OVER_WITHIN).await;
 }

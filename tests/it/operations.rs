@@ -116,10 +116,7 @@ async fn a_backup_taken_under_load_goes_on_where_the_server_was() {
     load.post(20).await;
     let receiver = sandbox.webhook("crm").unwrap();
     assert!(load.arrives(Duration::from_secs(20), || receiver.report().ids.into_keys().collect()).await);
-    let settled = within(Duration::from_secs(20), async || {
-        load.in_state("queued").await.is_empty() && load.in_state("sending").await.is_empty()
-    });
-    assert!(settled.await);
+    load.settles(Duration::from_secs(20)).await;
     let again = run(successor.command(&["backup", copy.to_str().unwrap()])).await;
     assert!(!again.status.success(), "an existing file is never overwritten");
 }

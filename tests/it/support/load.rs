@@ -145,6 +145,30 @@ impl Load {
         found
     }
 
+    /// Waits until the server says of everything it has that it is over.
+    pub async fn settles(&self, limit: Duration) {
+        let mut left = BTreeSet::new();
+        let settled = within(limit, async || {
+            left.clear();
+            for state in ["queued", "sending", "scheduled"] {
+                left.append(&mut self.in_state(state).await);
+            }
+            left.is_empty()
+        });
+        if settled.await {
+            return;
+        }
+        let mut shown = Vec::new();
+        for api in self.companies() {
+            for id in left.iter().take(3) {
+                shown.extend(
+                    Some(api.get(&format!("/api/deliveries/{id}")).await).filter(|found| found.status == 200),
+                );
+            }
+        }
+        panic!("{} are never settled: {left:?}\n{shown:#?}", left.len());
+    }
+
     /// Posts the next event until it is acknowledged; nothing when the connection broke.
     async fn post_next(&self) -> Option<()> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
