@@ -85,26 +85,24 @@ async fn nobody_sees_something(engine: &Postgres) -> Result<bool, OpenError> {
 
 /// LISTEN does not survive a transaction pooler (PgBouncer `pool_mode = transaction`, Supabase port 6543).
 pub(super) async fn sessions_are_real(engine: &Postgres) -> Result<(), OpenError> {
+    match tokio::time::timeout(NOTIFY_WITHIN, hears_itself(engine)).await {
+        Ok(Ok(())) => Ok(()),
+        // The word reached whoever had the listener's session by then: another connection, or nobody.
+        Ok(Err(sqlx::Error::Protocol(_))) | Err(_) => Err(OpenError::Isolation(
+            "SANTRAL_DATABASE_URL leads through a transaction pooler (LISTEN is forgotten between transactions): \
+             use the session pooler or the direct address (PgBouncer pool_mode = session; Supabase port 5432)"
+                .to_owned(),
+        )),
+        Ok(Err(cause)) => Err(OpenError::Sql(cause)),
+    }
+}
+
+async fn hears_itself(engine: &Postgres) -> sqlx::Result<()> {
     let channel = "santral_probe";
     let mut listener = PgListener::connect_with(engine.pool()).await?;
     listener.listen(channel).await?;
     let word = crate::ids::new_uuid().simple().to_string();
     sqlx::raw_sql(AssertSqlSafe(format!("notify {channel}, '{word}'"))).execute(engine.pool()).await?;
-    let heard = tokio::time::timeout(NOTIFY_WITHIN, async {
-        loop {
-            if listener.recv().await?.payload() == word {
-                return Ok::<_, sqlx::Error>(());
-            }
-        }
-    })
-    .await;
-    match heard {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(cause)) => Err(OpenError::Sql(cause)),
-        Err(_) => Err(OpenError::Isolation(
-            "SANTRAL_DATABASE_URL leads through a transaction pooler (LISTEN is forgotten between transactions): \
-             use the session pooler or the direct address (PgBouncer pool_mode = session; Supabase port 5432)"
-                .to_owned(),
-        )),
-    }
+    while listener.recv().await?.payload() != word {}
+    Ok(())
 }
