@@ -50,7 +50,7 @@ impl App {
         let keyring = Arc::new(master_key::open(&db, &config, clock).await?);
         platform::ensure(&db, &keyring, clock).await?;
         let outbound = Outbound::new(&outbound(&config)?)?;
-        let setups = Setups::new(db.clone());
+        let setups = Setups::new(db.clone(), keyring.clone());
         let services = Services {
             db,
             clock,

@@ -28,7 +28,7 @@ pub enum Command {
 
     /// Bring the database's tables up to date, as the owner role if SANTRAL_DATABASE_OWNER_URL is set.
     ///
-    /// Safe to repeat, and to run while an older server is running.
+    /// Safe to repeat. On PostgreSQL it may run while an older server is running; an SQLite file must not be in use.
     Migrate(Settings),
 
     /// Check the configuration, or print its reference.

@@ -148,8 +148,17 @@ async fn accept_batch(
         };
         items.push(item.map_err(|_| AppError::new(Code::Internal))?);
     }
-    // Nothing of a batch is stored when the database is away: then it is the batch that failed.
     Ok((StatusCode::ACCEPTED, axum::Json(serde_json::json!({ "items": items }))).into_response())
+}
+
+/// When nothing was stored and trying again helps, it is the batch that failed: a sender that looks at the status
+/// alone must not take its events for accepted.
+fn whole_failure(outcomes: &[AppResult<Accepted>]) -> Option<AppError> {
+    if outcomes.iter().any(Result::is_ok) {
+        return None;
+    }
+    let passing = |error: &&AppError| error.code.status().is_server_error();
+    outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).find(passing).cloned()
 }
 
 /// Plans and stores all events; those that were planned with a setup that has changed are planned again.
@@ -194,8 +203,9 @@ async fn store_batch(
         }
         setup = current(app, &setup).await?;
     }
-    Ok(outcomes
+    let outcomes: Vec<_> = outcomes
         .into_iter()
         .map(|outcome| outcome.unwrap_or_else(|| Err(AppError::new(Code::Busy))))
-        .collect())
+        .collect();
+    whole_failure(&outcomes).map_or(Ok(outcomes), Err)
 }

@@ -8,6 +8,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
+use tracing::Instrument as _;
 
 use crate::app::AppState;
 use crate::error::{AppError, Code};
@@ -24,7 +25,9 @@ pub(super) async fn finish(State(app): State<AppState>, request: Request, next: 
     );
     let route = request.extensions().get::<MatchedPath>().cloned();
     let id = new_uuid().simple().to_string();
-    let outcome = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    // Whatever is logged on the way carries the request's id.
+    let span = tracing::info_span!("request", id);
+    let outcome = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await;
     let mut response = outcome.unwrap_or_else(|_| {
         tracing::error!(request = id, "a handler panicked");
         AppError::new(Code::Internal).response(lang)

@@ -21,7 +21,13 @@ pub(super) async fn open(db: &Db, config: &Config, clock: Clock) -> anyhow::Resu
     let needed = master_keys::all(&mut tx).await?;
     drop(tx);
     let when_missing = if needed.is_empty() { WhenMissing::Create } else { WhenMissing::Refuse };
-    let keyring = Keyring::open(&config.master_key_file, when_missing)?;
+    let keyring = Keyring::open(&config.master_key_file, when_missing).with_context(|| {
+        let ids: Vec<_> = needed.iter().map(|(id, _)| id.as_str()).collect();
+        match ids.as_slice() {
+            [] => "a new database needs a master key".to_owned(),
+            ids => format!("this database needs the master key {}", ids.join(" and ")),
+        }
+    })?;
     for (id, check_value) in &needed {
         keyring
             .verify_check_value(check_value)

@@ -161,12 +161,13 @@ type Entry = Arc<OnceCell<Option<Arc<Setup>>>>;
 #[derive(Debug, Clone)]
 pub struct Setups {
     db: Db,
+    keyring: Arc<Keyring>,
     entries: Arc<Mutex<HashMap<Uuid, Entry>>>,
 }
 
 impl Setups {
-    pub fn new(db: Db) -> Self {
-        Self { db, entries: Arc::default() }
+    pub fn new(db: Db, keyring: Arc<Keyring>) -> Self {
+        Self { db, keyring, entries: Arc::default() }
     }
 
     /// The company's setup; `None` when there is no such company. Concurrent callers share one load.
@@ -174,6 +175,19 @@ impl Setups {
     /// # Errors
     /// When the database cannot be read.
     pub async fn get(&self, company: CompanyId) -> db::Result<Option<Arc<Setup>>> {
+        let setup = self.cached(company).await?;
+        let opens = |setup: &Arc<Setup>| {
+            setup.data_key.as_ref().is_none_or(|wrapped| self.keyring.has_key_of(wrapped))
+        };
+        if setup.as_ref().is_none_or(opens) {
+            return Ok(setup);
+        }
+        // A rotation has rewrapped the data key meanwhile, and the old master key is gone.
+        self.forget(company.0);
+        self.cached(company).await
+    }
+
+    async fn cached(&self, company: CompanyId) -> db::Result<Option<Arc<Setup>>> {
         let entry = self.entry(company.0);
         let setup = entry.get_or_try_init(|| load(&self.db, company)).await?.clone();
         if setup.is_none() {

@@ -38,12 +38,14 @@ impl Db {
                 Ok(db)
             }
             DbConfig::Postgres { url, owner_url, connections } => {
-                let owner = owner_url.as_ref().unwrap_or(url);
-                migrate::postgres_where_allowed(&options(owner)?, owner_url.is_some()).await?;
                 let place = place(url);
                 let engine = Postgres::open(options(url)?, *connections)
                     .await
                     .map_err(|cause| OpenError::Connect { place, cause })?;
+                // Before all else: through a transaction pooler everything fails, each thing in its own words.
+                isolation::sessions_are_real(&engine).await?;
+                let owner = owner_url.as_ref().unwrap_or(url);
+                migrate::postgres_where_allowed(&options(owner)?, owner_url.is_some()).await?;
                 isolation::check(&engine).await?;
                 Ok(Self(Engine::Postgres(engine).into()))
             }

@@ -1,4 +1,4 @@
-//! Proof at start that PostgreSQL enforces isolation and that sessions are real.
+//! Proof at start that sessions are real and that PostgreSQL enforces isolation.
 
 use std::time::Duration;
 
@@ -13,17 +13,19 @@ const NOTIFY_WITHIN: Duration = Duration::from_secs(3);
 
 pub(super) async fn check(engine: &Postgres) -> Result<(), OpenError> {
     role_can_be_taken(engine).await?;
-    policies_hold(engine).await?;
-    sessions_are_real(engine).await
+    policies_hold(engine).await
 }
 
 async fn role_can_be_taken(engine: &Postgres) -> Result<(), OpenError> {
-    engine.begin(&Scope::System).await.map(drop).map_err(|cause| {
-        OpenError::Isolation(format!(
-            "this PostgreSQL login cannot take the role {APP}, without which companies are not kept apart: \
-             run `santral migrate` with a login that may grant it ({cause})"
-        ))
-    })
+    engine.begin(&Scope::System).await.map(drop).map_err(|cause| cannot_take_role(&cause))
+}
+
+/// The login is no member of the app role.
+pub(super) fn cannot_take_role(cause: &sqlx::Error) -> OpenError {
+    OpenError::Isolation(format!(
+        "this PostgreSQL login cannot take the role {APP}, without which companies are not kept apart: \
+         run `santral migrate` with a login that may grant it, or `GRANT {APP} TO` this login ({cause})"
+    ))
 }
 
 /// What would let a row through: a role above the policies, a table without them, an object that runs as another.
@@ -85,27 +87,25 @@ async fn nobody_sees_something(engine: &Postgres) -> Result<bool, OpenError> {
 }
 
 /// LISTEN does not survive a transaction pooler (PgBouncer `pool_mode = transaction`, Supabase port 6543).
-async fn sessions_are_real(engine: &Postgres) -> Result<(), OpenError> {
+pub(super) async fn sessions_are_real(engine: &Postgres) -> Result<(), OpenError> {
+    match tokio::time::timeout(NOTIFY_WITHIN, hears_itself(engine)).await {
+        Ok(Ok(())) => Ok(()),
+        // The word reached whoever had the listener's session by then: another connection, or nobody.
+        Ok(Err(sqlx::Error::Protocol(_))) | Err(_) => Err(OpenError::Isolation(
+            "SANTRAL_DATABASE_URL leads through a transaction pooler (LISTEN is forgotten between transactions): \
+             use the session pooler or the direct address (PgBouncer pool_mode = session; Supabase port 5432)"
+                .to_owned(),
+        )),
+        Ok(Err(cause)) => Err(OpenError::Sql(cause)),
+    }
+}
+
+async fn hears_itself(engine: &Postgres) -> sqlx::Result<()> {
     let channel = "santral_probe";
     let mut listener = PgListener::connect_with(engine.pool()).await?;
     listener.listen(channel).await?;
     let word = crate::ids::new_uuid().simple().to_string();
     sqlx::raw_sql(AssertSqlSafe(format!("notify {channel}, '{word}'"))).execute(engine.pool()).await?;
-    let heard = tokio::time::timeout(NOTIFY_WITHIN, async {
-        loop {
-            if listener.recv().await?.payload() == word {
-                return Ok::<_, sqlx::Error>(());
-            }
-        }
-    })
-    .await;
-    match heard {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(cause)) => Err(OpenError::Sql(cause)),
-        Err(_) => Err(OpenError::Isolation(
-            "SANTRAL_DATABASE_URL leads through a transaction pooler (LISTEN is forgotten between transactions): \
-             use the session pooler or the direct address (PgBouncer pool_mode = session; Supabase port 5432)"
-                .to_owned(),
-        )),
-    }
+    while listener.recv().await?.payload() != word {}
+    Ok(())
 }

@@ -85,7 +85,7 @@ pub(super) async fn postgres_where_allowed(
     owner_is_named: bool,
 ) -> Result<(), OpenError> {
     let mut connection = connect(owner).await?;
-    let version = version_seen_by(&mut connection).await?;
+    let version = version_seen_by(&mut connection).await.map_err(may_not_see)?;
     if version >= latest_version() {
         return Ok(());
     }
@@ -99,6 +99,13 @@ pub(super) async fn postgres_where_allowed(
             hint: format!("{hint} ({cause})"),
         }
     })
+}
+
+/// A login that may not even look at the schema is no member of the app role.
+fn may_not_see(error: sqlx::Error) -> OpenError {
+    let is_denied =
+        error.as_database_error().and_then(|cause| cause.code()).is_some_and(|code| code == "42501");
+    if is_denied { super::isolation::cannot_take_role(&error) } else { OpenError::Sql(error) }
 }
 
 pub(super) async fn postgres(owner: &PgConnectOptions) -> Result<Vec<i64>, OpenError> {

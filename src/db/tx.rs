@@ -55,8 +55,12 @@ impl Tx {
         self.run(sql, None, args).await
     }
 
-    /// Runs a statement over many rows; see [`Bulk`].
+    /// Runs a statement over many rows; see [`Bulk`]. Without rows nothing runs: an empty column has no
+    /// type that PostgreSQL could be told.
     pub async fn execute_bulk(&mut self, sql: &'static Sql, bulk: Bulk, args: Vec<Val>) -> Result<u64> {
+        if bulk.is_empty() {
+            return Ok(0);
+        }
         self.run(sql, Some(bulk), args).await
     }
 
@@ -83,6 +87,9 @@ impl Tx {
 
     /// All rows a statement over many rows returns; see [`Bulk`].
     pub async fn fetch_bulk(&mut self, sql: &'static Sql, bulk: Bulk, args: Vec<Val>) -> Result<Vec<Row>> {
+        if bulk.is_empty() {
+            return Ok(Vec::new());
+        }
         self.fetch(sql, Some(bulk), args).await
     }
 

@@ -18,6 +18,8 @@ use crate::ids::CompanyId;
 use crate::store::deliveries::{self, NewDelivery, Settlement};
 use crate::store::jobs::{self, Again, Claim, NewJob, Phase};
 use crate::store::{companies, connections, webhooks};
+use crate::telemetry::metrics::COMMIT_BATCH_SIZE;
+use crate::telemetry::metrics::UNWRITABLE;
 
 /// More in one transaction gains nothing and delays the first.
 const BATCH: usize = 256;
@@ -107,14 +109,13 @@ pub(super) async fn run(engine: Engine, mut writes: mpsc::UnboundedReceiver<Writ
         let now = engine.clock().micros();
         release_slots(&engine, &mut batch, now);
         let picks = if engine.may_claim() { pick(&engine, now) } else { Vec::new() };
-        if batch.is_empty() && picks.is_empty() {
+        if batch.is_empty() && picks.is_empty() && !engine.has_doubts() {
             continue;
         }
         match commit(&engine, &batch, &picks, now).await {
             Ok(outcome) => {
                 rest = SHORTEST_REST;
-                metrics::histogram!("santral_commit_batch_size", "kind" => "delivery")
-                    .record(batch.len() as f64);
+                metrics::histogram!(COMMIT_BATCH_SIZE, "kind" => "delivery").record(batch.len() as f64);
                 follow_up(&engine, batch.drain(..), picks, outcome, now);
             }
             Err(error) => {
@@ -204,13 +205,38 @@ fn scope(batch: &[Write], picks: &[Pick]) -> Vec<CompanyId> {
 }
 
 async fn commit(engine: &Engine, batch: &[Write], picks: &[Pick], now: Micros) -> db::Result<Outcome> {
-    let mut tx = engine.db().companies(&scope(batch, picks)).write().await?;
+    let doubted = engine.take_doubted();
     let mut outcome = Outcome::default();
-    intents(&mut tx, engine, batch, &mut outcome).await?;
-    endings(&mut tx, engine, batch, &mut outcome).await?;
-    claims(&mut tx, engine, picks, now, &mut outcome).await?;
-    tx.commit().await?;
-    Ok(outcome)
+    match try_commit(engine, batch, picks, (&doubted, now), &mut outcome).await {
+        Ok(()) => Ok(outcome),
+        Err(error) => {
+            engine.doubt(doubted);
+            engine.doubt(outcome.claimed.iter().map(|job| job.claim));
+            Err(error)
+        }
+    }
+}
+
+async fn try_commit(
+    engine: &Engine,
+    batch: &[Write],
+    picks: &[Pick],
+    (doubted, now): (&[Claim], Micros),
+    outcome: &mut Outcome,
+) -> db::Result<()> {
+    let mut companies = scope(batch, picks);
+    companies.extend(doubted.iter().map(|claim| CompanyId(claim.lane.company)));
+    companies.sort_unstable();
+    companies.dedup();
+    let mut tx = engine.db().companies(&companies).write().await?;
+    // First, so that what is claimed below cannot be what was doubted.
+    let freed = jobs::free(&mut tx, doubted, 0).await?;
+    let freed = doubted.iter().filter(|claim| freed.contains(&claim.id));
+    outcome.waiting.extend(freed.map(|claim| (claim.lane, claim.due_at)));
+    intents(&mut tx, engine, batch, outcome).await?;
+    endings(&mut tx, engine, batch, outcome).await?;
+    claims(&mut tx, engine, picks, now, outcome).await?;
+    tx.commit().await
 }
 
 async fn intents(tx: &mut Tx, engine: &Engine, batch: &[Write], outcome: &mut Outcome) -> db::Result<()> {
@@ -394,7 +420,7 @@ async fn one_by_one(engine: &Engine, batch: &mut Vec<Write>, now: Micros) {
             Err(error) if db::is_unavailable(&error) => batch.push(write),
             Err(error) => {
                 tracing::error!(%error, ?write, "a delivery's outcome cannot be written down");
-                metrics::counter!("santral_unwritable_total").increment(1);
+                metrics::counter!(UNWRITABLE).increment(1);
             }
         }
     }

@@ -30,7 +30,7 @@ use crate::clock::{Clock, Micros};
 use crate::companies::setup::Setups;
 use crate::db::Db;
 use crate::outbound::Outbound;
-use crate::store::jobs::Phase;
+use crate::store::jobs::{Claim, Phase};
 use crate::vault::Keyring;
 
 pub use committer::Notice;
@@ -72,6 +72,8 @@ struct Inner {
     stopping: AtomicBool,
     /// Lanes with new work that other nodes should hear of.
     untold: Mutex<Vec<(Lane, Micros)>>,
+    /// Claims of transactions whose commit was not answered: if it went through, nobody carries them out.
+    doubted: Mutex<Vec<Claim>>,
     /// When connections last worked, until it is written down.
     uses: Mutex<HashMap<Lane, Micros>>,
 }
@@ -99,6 +101,7 @@ impl Engine {
             writes,
             stopping: AtomicBool::new(false),
             untold: Mutex::default(),
+            doubted: Mutex::default(),
             uses: Mutex::default(),
         }));
         if !engine.db().is_single_process() {
@@ -141,6 +144,21 @@ impl Engine {
     /// Gives back a slot whose delivery was not stored after all.
     pub fn unreserve(&self, lane: Lane) {
         self.lanes().release(lane, false, self.clock().micros());
+    }
+
+    /// The commit of a transaction that claimed these for this node was not answered. They were not begun; if they are
+    /// in the database they are given back as soon as it answers again.
+    pub fn doubt(&self, claims: impl IntoIterator<Item = Claim>) {
+        self.0.doubted.lock().unwrap_or_else(PoisonError::into_inner).extend(claims);
+        self.0.wake.notify_one();
+    }
+
+    fn take_doubted(&self) -> Vec<Claim> {
+        std::mem::take(&mut *self.0.doubted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn has_doubts(&self) -> bool {
+        !self.0.doubted.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Starts a delivery whose slot was reserved and whose job is committed.

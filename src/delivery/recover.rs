@@ -17,6 +17,7 @@ use crate::ids::{CompanyId, DeliveryId};
 use crate::store::deliveries::{self, Settlement};
 use crate::store::jobs::{self, Claim, Phase};
 use crate::store::nodes;
+use crate::telemetry::metrics::LEASE_EXPIRED;
 
 /// Dead nodes are looked for this often.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -188,7 +189,7 @@ async fn recover(engine: &Engine, found: &[(Claim, Phase)]) -> db::Result<()> {
         unknown = lost.len(),
         "work of a dead node was found"
     );
-    metrics::counter!("santral_lease_expired_total").increment(found.len() as u64);
+    metrics::counter!(LEASE_EXPIRED).increment(found.len() as u64);
     let unknown = settlements(engine, &companies, &lost).await?;
     let mut tx = engine.db().companies(&companies).write().await?;
     jobs::free(&mut tx, &free, 0).await?;

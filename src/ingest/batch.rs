@@ -18,6 +18,8 @@ use crate::ids::CompanyId;
 use crate::store::deliveries::{self, NewDelivery, Work};
 use crate::store::jobs::{self, Claim, NewJob, Phase};
 use crate::store::{blobs, companies, events, idempotency};
+use crate::telemetry::metrics::ACCEPTED;
+use crate::telemetry::metrics::COMMIT_BATCH_SIZE;
 
 /// More in one transaction gains nothing and delays the first.
 const BATCH: usize = 256;
@@ -31,7 +33,7 @@ pub(super) async fn run(engine: Engine, waiting: Arc<Mutex<mpsc::Receiver<Waitin
             return;
         }
         let (items, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|w| (w.item, w.answer)).unzip();
-        metrics::histogram!("santral_commit_batch_size", "kind" => "ingest").record(items.len() as f64);
+        metrics::histogram!(COMMIT_BATCH_SIZE, "kind" => "ingest").record(items.len() as f64);
         for (answer, outcome) in answers.into_iter().zip(store(&engine, items).await) {
             // A client that hung up has its event stored all the same.
             let _ = answer.send(outcome);
@@ -118,7 +120,11 @@ async fn commit(engine: &Engine, items: &mut [Item]) -> db::Result<Vec<Stored>> 
             waiting.extend(effects::apply(&mut tx, engine, event, platform.as_ref(), now).await?);
         }
     }
-    tx.commit().await?;
+    if let Err(error) = tx.commit().await {
+        // It may have gone through all the same, and then these are this node's.
+        engine.doubt(jobs.iter().filter(|job| job.owner.is_some()).map(claim_of));
+        return Err(error);
+    }
     begin(engine, &mut slots, rows);
     engine.announce(&waiting);
     count(&outcomes, items);
@@ -232,6 +238,11 @@ fn place(
     jobs
 }
 
+/// What this node holds once `job` is committed as its own.
+fn claim_of(job: &NewJob) -> Claim {
+    Claim { id: job.id, lane: job.lane, epoch: 1, attempt: job.attempt, due_at: job.due_at }
+}
+
 /// Hands the deliveries that have a slot to the engine; their jobs are committed as this node's.
 fn begin(engine: &Engine, slots: &mut Slots<'_>, rows: Vec<NewDelivery>) {
     if slots.taken.is_empty() {
@@ -261,7 +272,7 @@ fn count(outcomes: &[Stored], items: &[Item]) {
     for (outcome, item) in outcomes.iter().zip(items) {
         if *outcome == Stored::New {
             let kind = if matches!(item, Item::Event(_)) { "event" } else { "message" };
-            metrics::counter!("santral_accepted_total", "kind" => kind).increment(1);
+            metrics::counter!(ACCEPTED, "kind" => kind).increment(1);
         }
     }
 }

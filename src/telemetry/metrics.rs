@@ -22,6 +22,8 @@ pub const QUEUE_DEPTH: &str = "santral_queue_depth";
 pub const LEASE_EXPIRED: &str = "santral_lease_expired_total";
 /// How long a request took. Labels `route` (the pattern, not the path), `status`.
 pub const HTTP_REQUEST_SECONDS: &str = "santral_http_request_seconds";
+/// Outcomes that the database refused for a reason of their own; each is an error in the log.
+pub const UNWRITABLE: &str = "santral_unwritable_total";
 /// How many requests shared one transaction. Label `kind`.
 pub const COMMIT_BATCH_SIZE: &str = "santral_commit_batch_size";
 
@@ -64,6 +66,7 @@ const ALL: &[Metric] = &[
     ),
     metric(QUEUE_DEPTH, Kind::Gauge, Unit::Count, "Deliveries that are due and not yet claimed."),
     metric(LEASE_EXPIRED, Kind::Counter, Unit::Count, "Claims whose worker vanished."),
+    metric(UNWRITABLE, Kind::Counter, Unit::Count, "Outcomes of deliveries that the database refused."),
     metric(
         HTTP_REQUEST_SECONDS,
         Kind::Histogram(SECONDS),

@@ -164,6 +164,12 @@ impl Keyring {
         })
     }
 
+    /// Whether the master key that a data key was wrapped with is here; what is no wrapped key is for
+    /// [`Keyring::unwrap`] to refuse.
+    pub fn has_key_of(&self, wrapped: &[u8]) -> bool {
+        envelope::wrapped_with(wrapped).map_or(true, |id| self.with_key(id, |_| Ok(())).is_ok())
+    }
+
     /// A company's data key wrapped with the newest master key, or `None` when it already is.
     ///
     /// # Errors

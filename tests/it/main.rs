@@ -7,6 +7,8 @@ mod automations_api;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod deliveries_api;
 #[cfg(test)]
 mod erasure;
@@ -16,6 +18,10 @@ mod integrations;
 mod keys_api;
 #[cfg(test)]
 mod mail;
+#[cfg(test)]
+mod nodes;
+#[cfg(test)]
+mod operations;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]

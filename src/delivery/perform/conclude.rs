@@ -18,6 +18,8 @@ use crate::ids::{CompanyId, ConnectionId, DeliveryId};
 use crate::random;
 use crate::store::deliveries::Settlement;
 use crate::store::jobs::HELD;
+use crate::telemetry::metrics::ATTEMPT_SECONDS;
+use crate::telemetry::metrics::DELIVERIES;
 
 /// A delivery's course with the moment it ended and the platform's ears.
 pub(super) struct Conclusion<'a> {
@@ -53,7 +55,7 @@ impl Conclusion<'_> {
     fn called(&self, call: Call) -> Settled {
         let Call { target, started, result } = call;
         let provider = target.connector.id;
-        metrics::histogram!("santral_attempt_seconds", "provider" => provider)
+        metrics::histogram!(ATTEMPT_SECONDS, "provider" => provider)
             .record((self.now - started) as f64 / 1_000_000.0);
         let limits = &target.connector.limits;
         let failure = match result {
@@ -269,8 +271,7 @@ impl Conclusion<'_> {
     }
 
     fn count(&self, provider: &'static str, outcome: &'static str) {
-        metrics::counter!("santral_deliveries_total", "provider" => provider, "outcome" => outcome)
-            .increment(1);
+        metrics::counter!(DELIVERIES, "provider" => provider, "outcome" => outcome).increment(1);
     }
 }
 

@@ -7,12 +7,27 @@ pub mod certificates;
 pub mod client;
 pub mod connected;
 pub mod hooks;
+pub mod load;
 pub mod peers;
+pub mod pgbouncer;
 pub mod postgres;
-#[expect(dead_code, reason = "the tests of the server are its users")]
 pub mod server;
 
 use std::time::Duration;
 
+use tokio::time::{sleep, timeout};
+
 /// The longest any test waits for something that is sure to come.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks again and again until `holds` says yes, at most for `limit`; says whether it did.
+///
+/// For what no channel tells of: another process's state, a file.
+pub async fn within(limit: Duration, mut holds: impl AsyncFnMut() -> bool) -> bool {
+    let wait = async {
+        while !holds().await {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(limit, wait).await.is_ok()
+}

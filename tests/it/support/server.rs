@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::thread;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::PATIENCE;
@@ -42,6 +44,11 @@ pub struct Server {
 impl Env {
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.0.insert(name.to_owned(), value.into());
+    }
+
+    /// Leaves nothing but the address, which must be free: as an operator who sets nothing.
+    pub fn forget_all_but_the_address(&mut self) {
+        self.0.retain(|name, _| name == "SANTRAL_LISTEN");
     }
 
     fn for_tests(folder: &TempDir, database: Option<&Database>) -> Self {
@@ -85,7 +92,7 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let mut env = Env::for_tests(&folder, database.as_ref());
         customise(&mut env);
-        let (process, log, address) = spawn(&env).await?;
+        let (process, log, address) = spawn(&env, folder.path()).await?;
         Ok(Self { process, log, address, env, database, folder })
     }
 
@@ -106,6 +113,13 @@ impl Server {
     /// Where it keeps its data.
     pub fn data_dir(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// Another command with this server's environment, beside the server.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program(self.folder.path());
+        command.args(arguments).envs(&self.env.0);
+        command
     }
 
     /// Every line it has logged since it was last started.
@@ -132,7 +146,7 @@ impl Server {
     /// Starts it again after [`Self::kill9`] or [`Self::terminate`], at the same address with the same data.
     pub async fn restart(&mut self) {
         self.env.set("SANTRAL_LISTEN", self.address.to_string());
-        let started = spawn(&self.env).await;
+        let started = spawn(&self.env, self.folder.path()).await;
         (self.process, self.log, self.address) =
             started.unwrap_or_else(|log| panic!("the server did not start again:\n{log}"));
     }
@@ -151,13 +165,25 @@ impl Drop for Server {
     }
 }
 
+/// The binary, in a folder and with no environment.
+pub fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_santral"));
+    command.env_clear().current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end, while what else the test has set up goes on.
+pub async fn run(mut command: Command) -> Output {
+    let output = spawn_blocking(move || command.output().unwrap());
+    timeout(PATIENCE, output).await.expect("the command ends in time").unwrap()
+}
+
 type Started = (Child, watch::Receiver<Vec<String>>, SocketAddr);
 
 /// Starts the binary and waits until it says where it listens; the error is the log of one that ended instead.
-async fn spawn(env: &Env) -> Result<Started, String> {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_santral"))
+async fn spawn(env: &Env, folder: &Path) -> Result<Started, String> {
+    let mut process = program(folder)
         .arg("serve")
-        .env_clear()
         .envs(&env.0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
