@@ -184,6 +184,10 @@ async fn write_down(
     let verdict = verdict(&current.status, current.reason.as_deref(), result);
     let Some(status) = apply(&mut tx, &current, verdict, &detail, now).await? else {
         tx.commit().await?;
+        if current.status == "active" && result.is_ok() {
+            // Something may wait for reasons of our own, such as a credential that did not open for a while.
+            let_go_on(app, Lane { company: setup.id.0, id: asked.id });
+        }
         return Ok(current.status);
     };
     let told = news(&current, verdict, status, &detail)

@@ -195,7 +195,7 @@ async fn a_request_that_cannot_be_is_a_problem_document(
     let platform = server.platform();
     let client = platform.with_key(&platform.create_company("Örnek").await.key);
     assert_problem(&client.get("/api/nothing").await, 404, "not_found");
-    assert_problem(&client.get("/").await, 404, "not_found");
+    assert_problem(&client.get("/nothing").await, 404, "not_found");
     assert_problem(&client.delete("/api/messages").await, 405, "method_not_allowed");
 
     let post = |path: &str, content_type: &str, body: String| {
@@ -227,7 +227,7 @@ async fn an_operator_finds_health_numbers_and_the_description_without_a_key(
     let (status, _, body) = page(&client, "/healthz").await;
     assert_eq!((status, body.as_str()), (200, "ok"));
     let ready = client.wait_for("/readyz", |ready| ready["worker"] == true).await;
-    assert_eq!(ready, json!({"database": true, "worker": true}));
+    assert_eq!(ready, json!({"database": true, "migration": true, "worker": true}));
 
     let (status, headers, metrics) = page(&client, "/metrics").await;
     assert!(status == 200 && headers["content-type"].to_str().unwrap().starts_with("text/plain"));
