@@ -126,7 +126,7 @@ async fn test(
     Owner(owner): Owner,
     Id(id): Id<WebhookId>,
 ) -> AppResult<(StatusCode, axum::Json<Queued>)> {
-    let delivery = webhooks::test(&app, &owner, id).await?;
+    let delivery = webhooks::test(&app, owner.id, id).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(Queued { delivery })))
 }
 

@@ -166,18 +166,17 @@ pub async fn delete(app: &App, owner: CompanyId, id: WebhookId) -> AppResult<()>
 ///
 /// # Errors
 /// `not_found`; `conflict` when it is not active, so that nothing would reach it.
-pub async fn test(app: &App, owner: &Setup, id: WebhookId) -> AppResult<DeliveryId> {
-    let webhook = owner.webhook(id.0).ok_or_else(AppError::not_found)?;
-    if !webhook.active {
+pub async fn test(app: &App, owner: CompanyId, id: WebhookId) -> AppResult<DeliveryId> {
+    let mut tx = app.db().company(owner).write().await?;
+    let webhook = webhooks::find(&mut tx, owner.0, id.0).await?.ok_or_else(AppError::not_found)?;
+    if webhook.status != "active" {
         return Err(AppError::new(Code::Conflict)
             .detail("Bu adres kapalı; önce etkinleştirin.", "This endpoint is off; enable it first."));
     }
     let data = json!({ "webhook": id });
-    let now = app.clock().micros();
-    let notice = notices::notice(webhook, owner.id.0, "webhook.test", (&data, None), now)
+    let notice = notices::notice(id.0, owner.0, "webhook.test", (&data, None), app.clock().micros())
         .ok_or_else(|| AppError::new(Code::Internal))?;
     let delivery = DeliveryId(notice.delivery.id);
-    let mut tx = app.db().company(owner.id).write().await?;
     let waiting = store_notices(&mut tx, &[notice]).await?;
     tx.commit().await?;
     app.engine.announce(&waiting);

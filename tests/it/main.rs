@@ -3,6 +3,14 @@
 //! `support/` is the harness; every other file is a list of promises about one part of the server.
 
 #[cfg(test)]
+mod automations_api;
+#[cfg(test)]
+mod keys_api;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod support_works;
+#[cfg(test)]
+mod templates_api;
+#[cfg(test)]
+mod webhooks_api;
