@@ -3,6 +3,7 @@
 pub mod api;
 pub mod app;
 pub mod automation;
+pub mod automations;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
@@ -21,5 +22,7 @@ pub mod run;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod templates;
 pub mod tokens;
 pub mod vault;
+pub mod webhooks;

@@ -1,5 +1,6 @@
 //! What comes in: bodies with a size and a time, JSON with the place of every mistake, pages of lists.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -81,6 +82,14 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> AppResult<T> {
             format!("The body is not valid JSON (line:column {place})."),
         )
     })?;
+    shape(value)
+}
+
+/// Gives JSON its shape and names the place of the first mistake, as [`parse`] does.
+///
+/// # Errors
+/// `invalid_fields`.
+pub fn shape<T: DeserializeOwned>(value: serde_json::Value) -> AppResult<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = pointer(error.path());
         let what = without_values(&error.into_inner().to_string());
@@ -202,6 +211,19 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for Query<T> {
     }
 }
 
+/// The language of the answer, by `Accept-Language`.
+#[derive(Debug)]
+pub struct Language(pub Lang);
+
+impl FromRequestParts<AppState> for Language {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
+        let header = parts.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Ok(Self(Lang::from_accept_language(header)))
+    }
+}
+
 /// One id from the path. What is no id of the kind does not exist.
 #[derive(Debug)]
 pub struct Id<T>(pub T);
@@ -225,6 +247,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Language {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let header = parts.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         Ok(Self(Lang::from_accept_language(header)))
+    }
+}
+
+/// Two ids from the path, such as a company and one of its keys.
+#[derive(Debug)]
+pub struct Ids<A, B>(pub A, pub B);
+
+impl<A: std::str::FromStr + Send, B: std::str::FromStr + Send> FromRequestParts<AppState> for Ids<A, B> {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> AppResult<Self> {
+        let path = axum::extract::Path::<(String, String)>::from_request_parts(parts, app).await;
+        let ids = path.ok().and_then(|path| Some(Self(path.0.0.parse().ok()?, path.0.1.parse().ok()?)));
+        ids.ok_or_else(AppError::not_found)
     }
 }
 

@@ -1,13 +1,18 @@
 //! The REST face: one file per resource, each a thin cover over use cases that live elsewhere.
 
 pub mod auth;
+mod automations;
 mod companies;
+mod event_types;
 mod events;
 pub mod extract;
 mod finish;
 mod integrations;
+mod keys;
 mod messages;
 mod ops;
+mod templates;
+mod webhooks;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -44,11 +49,16 @@ impl utoipa::Modify for Bearer {
 
 fn resources() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .merge(automations::routes())
         .merge(companies::routes())
+        .merge(event_types::routes())
         .merge(events::routes())
         .merge(integrations::routes())
+        .merge(keys::routes())
         .merge(messages::routes())
         .merge(ops::routes())
+        .merge(templates::routes())
+        .merge(webhooks::routes())
 }
 
 /// The description of the API, as `/openapi.json` and `santral openapi` give it.

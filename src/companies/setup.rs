@@ -76,6 +76,11 @@ impl Webhook {
 }
 
 impl Setup {
+    /// Whether its deliveries are to be carried out: of a company in use, and of the platform to its own endpoints.
+    pub fn delivers(&self) -> bool {
+        self.active || self.id.0.is_nil()
+    }
+
     pub fn connection(&self, id: Uuid) -> Option<&store::connections::Stored> {
         self.connections.iter().find(|connection| connection.id == id)
     }

@@ -65,7 +65,7 @@ pub fn of_delivery(setup: &Setup, platform: Option<&Arc<Setup>>, news: &News<'_>
     });
     listeners
         .into_iter()
-        .filter_map(|webhook| notice(webhook, news.company, &event_type, (&data, news.subject), news.at))
+        .filter_map(|webhook| notice(webhook.id, news.company, &event_type, (&data, news.subject), news.at))
         .collect()
 }
 
@@ -98,13 +98,13 @@ pub fn of_connection(
     });
     listeners(setup, platform, event_type)
         .into_iter()
-        .filter_map(|webhook| notice(webhook, setup.id.0, event_type, (&data, None), at))
+        .filter_map(|webhook| notice(webhook.id, setup.id.0, event_type, (&data, None), at))
         .collect()
 }
 
-/// One notice, as a delivery of its own. `None` only if JSON itself failed.
+/// One notice to an endpoint, as a delivery of its own. `None` only if JSON itself failed.
 pub fn notice(
-    webhook: &Webhook,
+    webhook: Uuid,
     company: Uuid,
     event_type: &str,
     (data, subject): (&serde_json::Value, Option<&str>),
@@ -126,8 +126,8 @@ pub fn notice(
             operation: "notify",
             channel: Some("webhook"),
             provider: Some("webhook"),
-            connection: Some(webhook.id),
-            recipient: Some(WebhookId(webhook.id).to_string()),
+            connection: Some(webhook),
+            recipient: Some(WebhookId(webhook).to_string()),
             subject: subject.map(ToOwned::to_owned),
             automation: None,
             event: None,
@@ -137,6 +137,6 @@ pub fn notice(
             attempts: "[]".to_owned(),
             payload: serde_json::to_string(&payload).ok()?,
         },
-        lane: Lane { company, id: webhook.id },
+        lane: Lane { company, id: webhook },
     })
 }

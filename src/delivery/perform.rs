@@ -120,16 +120,21 @@ fn unchanged(claim: Claim, ending: Ending) -> Settled {
 impl Course<'_> {
     async fn run(&mut self, phase: Phase) -> db::Result<End> {
         let company = CompanyId(self.claim.lane.company);
-        let Some(setup) = self.engine.setups().get(company).await?.filter(|setup| setup.active) else {
+        let Some(setup) = self.engine.setups().get(company).await?.filter(|setup| setup.delivers()) else {
             return Ok(End::Erased);
         };
         self.setup = Some(setup.clone());
+        // Read first: whether a fallback may take over must be known even where the connection is out of order.
+        let payload = match self.payload() {
+            Ok(payload) => payload,
+            Err(end) => return Ok(end),
+        };
         let target = match target::resolve(self.engine.services(), &setup, self.claim.lane).await? {
             Ok(target) => target,
             Err(blocked) => return Ok(End::Blocked(blocked)),
         };
         self.engine.lanes().learn(self.claim.lane, &target.connector.limits);
-        let operation = match ready::operation(self, &setup) {
+        let operation = match ready::operation(self, &setup, payload) {
             Ok(operation) => operation,
             Err(end) => return Ok(end),
         };

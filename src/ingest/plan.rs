@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::automation::model::Action;
-use crate::automation::{Due, Event, Renderer, Scope, timing};
+use crate::automation::{Due, Event, RenderError, Rendered, Renderer, Scope, timing};
 use crate::clock::Micros;
 use crate::companies::setup::{Automation, Setup};
 use crate::delivery::lanes::Lane;
@@ -115,6 +115,24 @@ pub fn event(renderer: &Renderer, setup: Arc<Setup>, event: Event, now: Timestam
     PlannedEvent { version: setup.version, event: row, deliveries, scope, setup }
 }
 
+/// Renders an action with the company's own template, if it names one.
+///
+/// # Errors
+/// `template_missing`, and those of [`Renderer::render_action`]; the pointer is into the action.
+pub fn render(
+    renderer: &Renderer,
+    setup: &Setup,
+    action: &Action,
+    scope: &Scope,
+) -> Result<Rendered, RenderError> {
+    let template = action.template.and_then(|id| setup.templates.get(&id));
+    if action.template.is_some() && template.is_none() {
+        let (tr, en) = ("Şablonu silinmiş.", "Its template was deleted.");
+        return Err(RenderError::new("/template", "template_missing", tr, en));
+    }
+    renderer.render_action(action, template, scope)
+}
+
 struct Planner<'a> {
     renderer: &'a Renderer,
     setup: &'a Setup,
@@ -185,12 +203,7 @@ impl Planner<'_> {
 
     /// Renders now: what was previewed is what goes, whatever changes later.
     fn render(&self, planned: &mut PlannedDelivery, action: &Action, route: Route) {
-        let template = action.template.and_then(|id| self.setup.templates.get(&id));
-        if action.template.is_some() && template.is_none() {
-            let gone = Bilingual::new("Şablonu silinmiş.", "Its template was deleted.");
-            return self.fail(&mut planned.row, "template_missing", "/template", &gone);
-        }
-        match self.renderer.render_action(action, template, self.scope) {
+        match render(self.renderer, self.setup, action, self.scope) {
             Ok(rendered) => {
                 planned.row.recipient = rendered.to;
                 let payload = Payload { pinned: route.pinned, work: Work::Ready(rendered.operation) };

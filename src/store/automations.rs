@@ -14,7 +14,11 @@ pub struct Stored {
     pub enabled: bool,
     pub trigger_type: String,
     pub definition: String,
+    /// What may be wrong with it, as JSON.
+    pub warnings: String,
     pub preset: Option<String>,
+    /// The channels, joined by `, `, for want of which it was switched off when it was made from a preset.
+    pub paused_channels: Option<String>,
     pub created_at: Micros,
     pub updated_at: Micros,
 }
@@ -23,10 +27,13 @@ sql! {
     OF_COMPANY = "select * from automations where company_id = $1 order by id";
     LIST = "select * from automations where company_id = $1 and id > $2 order by id limit $3";
     FIND = "select * from automations where company_id = $1 and id = $2";
-    PUT = "insert into automations (company_id, id, name, enabled, trigger_type, definition, preset, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (company_id, id) do update set name = excluded.name,
-            enabled = excluded.enabled, trigger_type = excluded.trigger_type, definition = excluded.definition,
-            updated_at = excluded.updated_at";
+    PUT = "insert into automations (company_id, id, name, enabled, trigger_type, definition, warnings, preset,
+            paused_channels, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (company_id, id) do update set
+            name = excluded.name, enabled = excluded.enabled, trigger_type = excluded.trigger_type,
+            definition = excluded.definition, warnings = excluded.warnings,
+            paused_channels = excluded.paused_channels, updated_at = excluded.updated_at";
+    COUNT = "select count(*) as automations from automations where company_id = $1";
     DELETE = "delete from automations where company_id = $1 and id = $2";
 }
 
@@ -38,7 +45,9 @@ fn stored(row: &Row) -> Result<Stored> {
         enabled: row.bool("enabled")?,
         trigger_type: row.text("trigger_type")?,
         definition: row.text("definition")?,
+        warnings: row.text("warnings")?,
         preset: row.opt_text("preset")?,
+        paused_channels: row.opt_text("paused_channels")?,
         created_at: row.i64("created_at")?,
         updated_at: row.i64("updated_at")?,
     })
@@ -57,6 +66,11 @@ pub async fn find(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<Option<Stored>
     tx.fetch_optional(&FIND, args![company, id]).await?.as_ref().map(stored).transpose()
 }
 
+/// How many a company has.
+pub async fn count(tx: &mut Tx, company: Uuid) -> Result<i64> {
+    tx.fetch_one(&COUNT, args![company]).await?.i64("automations")
+}
+
 /// Stores it, new or changed.
 pub async fn put(tx: &mut Tx, a: &Stored) -> Result<()> {
     let args = args![
@@ -66,7 +80,9 @@ pub async fn put(tx: &mut Tx, a: &Stored) -> Result<()> {
         a.enabled,
         a.trigger_type.as_str(),
         a.definition.as_str(),
+        a.warnings.as_str(),
         a.preset.as_deref(),
+        a.paused_channels.as_deref(),
         a.created_at,
         a.updated_at,
     ];

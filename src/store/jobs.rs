@@ -129,6 +129,8 @@ sql! {
     sqlite: "update jobs set due_at = $5 where id in (select id from jobs where company_id = $1 and lane = $2
             and owner is null and due_at >= $3 order by due_at, id limit $4) returning id";
 
+    COMPANIES_WITH_HELD = "select distinct company_id from jobs where lane = $1 and owner is null and due_at >= $2";
+
     OF_DEAD_OWNER = pg: "select id, company_id, lane, epoch, attempt, due_at, phase from jobs j where owner is not null
             and not exists (select from nodes n where n.id = j.owner and n.lease_until > $1)
         order by id limit $2 for update skip locked",
@@ -276,6 +278,12 @@ pub async fn reschedule(tx: &mut Tx, company: Uuid, id: Uuid, due_at: Micros) ->
 /// Brings back at most `most` held jobs of a lane; returns their ids.
 pub async fn release_held(tx: &mut Tx, lane: Lane, most: i64, now: Micros) -> Result<Vec<Uuid>> {
     ids(&tx.fetch_all(&RELEASE_HELD, args![lane.company, lane.id, HELD, most, now]).await?)
+}
+
+/// The companies that have held jobs in the lane of a platform's endpoint.
+pub async fn companies_with_held(tx: &mut Tx, lane: Uuid) -> Result<Vec<Uuid>> {
+    let rows = tx.fetch_all(&COMPANIES_WITH_HELD, args![lane, HELD]).await?;
+    rows.iter().map(|row| row.uuid("company_id")).collect()
 }
 
 /// Jobs whose node is gone, with whether their intent was committed.

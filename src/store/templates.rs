@@ -28,6 +28,7 @@ sql! {
         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (company_id, id) do update set name = excluded.name,
             subject = excluded.subject, body_text = excluded.body_text, body_html = excluded.body_html,
             updated_at = excluded.updated_at";
+    COUNT = "select count(*) as templates from templates where company_id = $1";
     DELETE = "delete from templates where company_id = $1 and id = $2";
 }
 
@@ -68,6 +69,11 @@ pub async fn list(tx: &mut Tx, company: Uuid, after: Uuid, limit: i64) -> Result
 
 pub async fn find(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<Option<Stored>> {
     tx.fetch_optional(&FIND, args![company, id]).await?.as_ref().map(stored).transpose()
+}
+
+/// How many a company has.
+pub async fn count(tx: &mut Tx, company: Uuid) -> Result<i64> {
+    tx.fetch_one(&COUNT, args![company]).await?.i64("templates")
 }
 
 /// Stores it, new or changed. A name that another template has is a unique violation.

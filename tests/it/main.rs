@@ -5,6 +5,14 @@
 #[cfg(test)]
 mod storage;
 #[cfg(test)]
+mod automations_api;
+#[cfg(test)]
+mod keys_api;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod support_works;
+#[cfg(test)]
+mod templates_api;
+#[cfg(test)]
+mod webhooks_api;

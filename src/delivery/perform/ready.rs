@@ -7,10 +7,14 @@ use santral_connectors::Operation;
 use super::{Course, End};
 use crate::automation::{Event, Scope};
 use crate::companies::setup::Setup;
-use crate::delivery::model::{Timed, Work};
+use crate::delivery::model::{Payload, Timed, Work};
 
-pub(super) fn operation(course: &mut Course<'_>, setup: &Arc<Setup>) -> Result<Operation, End> {
-    match course.payload()?.work {
+pub(super) fn operation(
+    course: &mut Course<'_>,
+    setup: &Arc<Setup>,
+    payload: Payload,
+) -> Result<Operation, End> {
+    match payload.work {
         Work::Ready(operation) => Ok(operation),
         Work::Timed(timed) => render(course, setup, &timed),
     }

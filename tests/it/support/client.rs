@@ -96,15 +96,19 @@ impl Client {
     }
 
     /// The delivery, once `accepted` says it is as awaited.
+    pub async fn wait_for_delivery(&self, id: &str, accepted: impl Fn(&Value) -> bool) -> Value {
+        self.wait_for(&format!("/api/deliveries/{id}"), accepted).await
+    }
+
+    /// What a path answers, once `accepted` says it is as awaited.
     ///
     /// The API tells of changes by webhooks, which most tests have no ear for: this is the one place that asks
     /// again and again, with a deadline.
-    pub async fn wait_for_delivery(&self, id: &str, accepted: impl Fn(&Value) -> bool) -> Value {
-        let path = format!("/api/deliveries/{id}");
+    pub async fn wait_for(&self, path: &str, accepted: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
         let wait = async {
             loop {
-                last = self.get(&path).await.expect(200);
+                last = self.get(path).await.expect(200);
                 if accepted(&last) {
                     return;
                 }
@@ -112,7 +116,7 @@ impl Client {
             }
         };
         let in_time = timeout(PATIENCE, wait).await.is_ok();
-        assert!(in_time, "the delivery did not become as awaited: {last:#}");
+        assert!(in_time, "{path} did not become as awaited: {last:#}");
         last
     }
 
@@ -127,6 +131,15 @@ impl Response {
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{:#}", self.json);
         self.json
+    }
+
+    /// Pointer and code of every field that was refused.
+    #[track_caller]
+    pub fn refused(self) -> Vec<(String, String)> {
+        let problem = self.expect(422);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let errors = problem["errors"].as_array().unwrap();
+        errors.iter().map(|error| (text(&error["pointer"]), text(&error["code"]))).collect()
     }
 
     /// The `code` of a problem answer.

@@ -6,6 +6,7 @@
 pub mod certificates;
 #[expect(dead_code, reason = "the tests of the server are its users")]
 pub mod client;
+pub mod hooks;
 pub mod peers;
 pub mod postgres;
 #[expect(dead_code, reason = "the tests of the server are its users")]

@@ -110,7 +110,11 @@ create table automations (
     enabled bigint not null,
     trigger_type text not null,
     definition text not null,
+    -- what may be wrong with it although it was saved: JSON, in both languages
+    warnings text not null,
     preset text,
+    -- made from a preset while these channels had no connection: switched off until somebody saves it
+    paused_channels text,
     created_at bigint not null,
     updated_at bigint not null,
     primary key (company_id, id)

@@ -111,7 +111,11 @@ create table automations (
     enabled integer not null,
     trigger_type text not null,
     definition text not null,
+    -- what may be wrong with it although it was saved: JSON, in both languages
+    warnings text not null,
     preset text,
+    -- made from a preset while these channels had no connection: switched off until somebody saves it
+    paused_channels text,
     created_at integer not null,
     updated_at integer not null,
     primary key (company_id, id)
