@@ -237,19 +237,6 @@ impl<T: std::str::FromStr + Send> FromRequestParts<AppState> for Id<T> {
     }
 }
 
-/// The language the caller reads: `Accept-Language`.
-#[derive(Debug, Clone, Copy)]
-pub struct Language(pub Lang);
-
-impl<S: Send + Sync> FromRequestParts<S> for Language {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let header = parts.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        Ok(Self(Lang::from_accept_language(header)))
-    }
-}
-
 /// Two ids from the path, such as a company and one of its keys.
 #[derive(Debug)]
 pub struct Ids<A, B>(pub A, pub B);
