@@ -88,6 +88,8 @@ enum Engines {
     Sqlite,
     Postgres,
     Both,
+    /// The relay alone.
+    None,
 }
 
 #[tokio::main]
@@ -107,10 +109,12 @@ async fn measure(options: Measure) -> anyhow::Result<ExitCode> {
         Engines::Sqlite => vec![Engine::Sqlite],
         Engines::Postgres => vec![Engine::Postgres],
         Engines::Both => vec![Engine::Sqlite, Engine::Postgres],
+        Engines::None => Vec::new(),
     };
     let place = Place::new(options.santral, options.folder)?;
     let program = place.santral.display();
-    ensure!(place.santral.exists(), "{program} is not there: run `cargo build --release -p santral`");
+    let there = engines.is_empty() || place.santral.exists();
+    ensure!(there, "{program} is not there: run `cargo build --release -p santral`");
 
     let sync_ms = place.sync_times()?;
     let cores = std::thread::available_parallelism()?.get();
