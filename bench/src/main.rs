@@ -120,7 +120,7 @@ async fn measure(options: Measure) -> anyhow::Result<ExitCode> {
     let cores = std::thread::available_parallelism()?.get();
     let report = Report::new(sync_ms, cores, options.json);
     report.say(&format!("{cores} cores for everything; making 4 KiB durable takes {:.2} ms", sync_ms.p50));
-    report.say("ack, e2e: median and 99th percentile in ms; cpu: ms of the system's own per event; peak: MB");
+    report.say("ack, e2e: median and 99th percentile in ms; cpu: ms per event, database included; peak: MB");
 
     let mut bench = Bench { place, engines, sizes, report };
     let all = options.scenarios.is_empty();
