@@ -26,7 +26,8 @@ lint:
 
 # Throughput and latency against a durable relay doing the same job, in one run
 bench *ARGS:
-    cargo run --release -p bench -- {{ ARGS }}
+    cargo build --release -p santral -p bench
+    target/release/bench {{ ARGS }}
 
 # The tests that kill the server and cut its database, again and again
 crash-test:

@@ -60,11 +60,7 @@ impl Process {
 
     /// Processor time it has used so far, in seconds.
     pub fn cpu(&self) -> anyhow::Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name, in parentheses, may hold spaces; user and system time are the 12th and 13th after it.
-        let (_, after) = stat.rsplit_once(") ").context("/proc/…/stat is not as expected")?;
-        let ticks = after.split(' ').skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
-        Ok(ticks / TICKS_PER_SECOND)
+        Ok(Times::of(self.child.id())?.own)
     }
 
     /// Asks it to end, and waits until it has.
@@ -90,5 +86,37 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Processor time of a process and its children so far, those included that have ended, in seconds.
+pub fn cpu_of_tree(pid: u32) -> anyhow::Result<f64> {
+    let root = Times::of(pid)?;
+    let others = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    // Any of them may end while it is looked at; then it is among the ended ones next time.
+    let children = others.filter_map(|other| Times::of(other).ok()).filter(|other| other.parent == pid);
+    Ok(root.own + root.of_ended_children + children.map(|child| child.own).sum::<f64>())
+}
+
+/// What `/proc/<pid>/stat` tells of a process (proc(5)).
+struct Times {
+    parent: u32,
+    own: f64,
+    of_ended_children: f64,
+}
+
+impl Times {
+    fn of(pid: u32) -> anyhow::Result<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The name, in parentheses, may hold spaces. After it: state, parent; user, system time, and the children's.
+        let (_, after) = stat.rsplit_once(") ").context("/proc/…/stat is not as expected")?;
+        let fields: Vec<&str> = after.split(' ').collect();
+        let field = |index: usize| fields.get(index).copied().unwrap_or_default();
+        let seconds = |index| anyhow::Ok(field(index).parse::<f64>()? / TICKS_PER_SECOND);
+        Ok(Self {
+            parent: field(1).parse()?,
+            own: seconds(11)? + seconds(12)?,
+            of_ended_children: seconds(13)? + seconds(14)?,
+        })
     }
 }

@@ -30,7 +30,7 @@ pub struct Measurement {
     /// What is special about it: `round 2`, `1000000 waiting`.
     pub case: String,
     pub outcome: Outcome,
-    /// The system's own processor time; PostgreSQL's is not in it.
+    /// Processor time of the system and its database.
     pub cpu_ms_per_event: f64,
     /// The most memory the system has held so far.
     pub peak_memory_mb: f64,

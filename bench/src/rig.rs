@@ -85,6 +85,14 @@ impl Rig {
         }
     }
 
+    /// Processor time that it, with its database, has used so far, in seconds.
+    pub fn cpu(&self) -> anyhow::Result<f64> {
+        match &self.running {
+            Running::Relay { process, .. } => process.cpu(),
+            Running::Santral(santral) => santral.cpu(),
+        }
+    }
+
     /// The server, where it is Santral.
     pub fn santral(&mut self) -> Option<&mut Santral> {
         match &mut self.running {
@@ -108,7 +116,7 @@ impl Rig {
         case: String,
         until: Until,
     ) -> anyhow::Result<Measurement> {
-        let cpu = self.process().cpu()?;
+        let cpu = self.cpu()?;
         let numbers = closed(&self.target, &self.ledger, until).await?;
         self.conclude((scenario, case), cpu, numbers).await
     }
@@ -121,7 +129,7 @@ impl Rig {
         per_second: u32,
         time: Duration,
     ) -> anyhow::Result<Measurement> {
-        let cpu = self.process().cpu()?;
+        let cpu = self.cpu()?;
         let numbers = paced(&self.target, &self.ledger, per_second, time).await?;
         self.conclude((scenario, case), cpu, numbers).await
     }
@@ -134,7 +142,7 @@ impl Rig {
     ) -> anyhow::Result<Measurement> {
         self.ledger.drain().await;
         let outcome = self.ledger.outcome(numbers);
-        let cpu_ms_per_event = (self.process().cpu()? - cpu) * 1000.0 / outcome.events.max(1) as f64;
+        let cpu_ms_per_event = (self.cpu()? - cpu) * 1000.0 / outcome.events.max(1) as f64;
         let peak_memory_mb = self.process().peak_memory()?;
         let system = self.system.name();
         Ok(Measurement { scenario, system, case, outcome, cpu_ms_per_event, peak_memory_mb })

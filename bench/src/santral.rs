@@ -1,18 +1,20 @@
 //! `santral serve` as a child, on a database of its own, with every setting at its default but where it listens, what
 //! it stores in, its platform key, and leave to call this machine.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use clap::ValueEnum;
 use santral_testkit::{Database, Postgres, free_port};
 use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::place::Place;
-use crate::process::Process;
+use crate::process::{Process, cpu_of_tree};
 
 /// The platform key of every measured server.
 pub const PLATFORM_KEY: &str = "platform-key-of-the-load-harness";
@@ -44,7 +46,7 @@ pub struct Santral {
     database: Option<Database>,
     folder: TempDir,
     // After the process: a server is stopped before its database.
-    _postgres: Option<Postgres>,
+    postgres: Option<Postgres>,
 }
 
 impl Santral {
@@ -57,7 +59,7 @@ impl Santral {
         };
         let database = postgres.as_ref().map(Postgres::database).transpose()?;
         let process = launch(&place.santral, folder.path(), database.as_ref(), "data").await?;
-        Ok(Self { process, program: place.santral.clone(), database, folder, _postgres: postgres })
+        Ok(Self { process, program: place.santral.clone(), database, folder, postgres })
     }
 
     /// Stops it in order, starts it again on what it has stored, and tells how long that took until it was ready.
@@ -71,6 +73,19 @@ impl Santral {
     /// A second node on the same PostgreSQL.
     pub async fn second_node(&self) -> anyhow::Result<Process> {
         launch(&self.program, self.folder.path(), self.database.as_ref(), "second").await
+    }
+
+    /// Processor time that it and its database have used so far, in seconds.
+    pub fn cpu(&self) -> anyhow::Result<f64> {
+        let database = match &self.postgres {
+            None => 0.0,
+            Some(postgres) => {
+                let file = fs::read_to_string(postgres.folder().join("data/postmaster.pid"))?;
+                let pid = file.lines().next().unwrap_or_default().trim();
+                cpu_of_tree(pid.parse().context("PostgreSQL's process is not known")?)?
+            }
+        };
+        Ok(self.process.cpu()? + database)
     }
 
     pub const fn address(&self) -> SocketAddr {

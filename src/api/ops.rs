@@ -104,7 +104,7 @@ fn problems(lang: Lang) -> String {
     let rows = Code::ALL.iter().fold(String::new(), |mut rows, code| {
         let (name, status) = (code.as_str(), code.status().as_u16());
         let _ =
-            write!(rows, "<tr id=\"{name}\"><td><code>{name}</code><td>{status}<td>{}\n", code.title(lang));
+            writeln!(rows, "<tr id=\"{name}\"><td><code>{name}</code><td>{status}<td>{}", code.title(lang));
         rows
     });
     format!(

@@ -28,7 +28,7 @@ async fn one(bench: &mut Bench, system: System) -> anyhow::Result<()> {
     let company = Crm::new(address).await?.mail_company("mailing", server.address.port()).await?;
     let target = Target::santral(address, vec![company])?;
 
-    let cpu = rig.process().cpu()?;
+    let cpu = rig.cpu()?;
     let numbers = batches(&target, &ledger, mails).await?;
     ledger.drain().await;
     let outcome = ledger.outcome(numbers);
@@ -37,7 +37,7 @@ async fn one(bench: &mut Bench, system: System) -> anyhow::Result<()> {
         scenario: "smtp",
         system: system.name(),
         case: format!("{} connections", server.most_connections()),
-        cpu_ms_per_event: (rig.process().cpu()? - cpu) * 1000.0 / outcome.events.max(1) as f64,
+        cpu_ms_per_event: (rig.cpu()? - cpu) * 1000.0 / outcome.events.max(1) as f64,
         peak_memory_mb: rig.process().peak_memory()?,
         outcome,
     });
