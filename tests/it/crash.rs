@@ -21,8 +21,8 @@ const COMPANIES: usize = 6;
 /// The server dies when so many more events have been acknowledged, so that it is caught at ever other moments: in its
 /// first steps, in the first commit, in full flight.
 const ROUNDS: [usize; 15] = [1, 40, 2, 25, 3, 60, 5, 17, 1, 33, 8, 50, 13, 4, 21];
-/// Calls to one webhook that may be under way at once.
-const WEBHOOK_CONCURRENCY: usize = 32;
+/// Mails of one connection that may be under way at once: only those may end unknown.
+const MAIL_CONCURRENCY: usize = 4;
 /// A restarted server delivers again within this, on PostgreSQL after the lease of the dead one has ended.
 const BACK_WITHIN: Duration = Duration::from_secs(30);
 
@@ -108,7 +108,13 @@ async fn a_crash_loses_no_acknowledged_event_and_repeats_only_what_was_under_way
     let repeats: usize = taken.values().map(|times| times.len() - 1).sum();
     println!("{} acknowledged, {} taken, {repeats} repeats", load.deliveries().len(), taken.len());
     assert_eq!(repeated_without_a_crash(&taken, &restarts), Vec::<String>::new());
-    assert!(repeats <= ROUNDS.len() * COMPANIES * WEBHOOK_CONCURRENCY, "{repeats} repeats");
+    // Every call counts as an attempt, also the one that a kill cut off: more calls than attempts were nobody's doing.
+    let attempts = load.attempts_in_state("sent").await;
+    let unaccounted: Vec<_> = taken
+        .iter()
+        .filter(|(id, times)| times.len() as u64 > attempts.get(*id).copied().unwrap_or(0))
+        .collect();
+    assert!(unaccounted.is_empty(), "taken more often than attempted: {unaccounted:?}, {attempts:?}");
     stage.end().await;
 }
 
@@ -138,7 +144,8 @@ async fn a_crash_doubles_no_mail_and_says_which_may_not_have_gone(
     assert!(lost.is_empty(), "neither sent nor given up: {lost:?}");
     let never_taken: Vec<_> = sent.iter().filter(|id| !taken.contains_key(*id)).collect();
     assert!(never_taken.is_empty(), "called sent, but no mail server took them: {never_taken:?}");
-    let under_way = ROUNDS.len() * COMPANIES * CLIENTS;
-    assert!(unknown.len() + failed.len() <= under_way, "{} unknown, {} failed", unknown.len(), failed.len());
+    assert!(failed.is_empty(), "the receiver refuses nothing: {failed:?}");
+    let under_way = ROUNDS.len() * COMPANIES * MAIL_CONCURRENCY;
+    assert!(unknown.len() <= under_way, "{} unknown, at most {under_way} were under way", unknown.len());
     stage.end().await;
 }

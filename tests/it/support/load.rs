@@ -130,14 +130,22 @@ impl Load {
 
     /// The deliveries of all companies that are in `state`.
     pub async fn in_state(&self, state: &str) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
+        self.attempts_in_state(state).await.into_keys().collect()
+    }
+
+    /// The deliveries of all companies that are in `state`, each with the number of its last attempt.
+    pub async fn attempts_in_state(&self, state: &str) -> BTreeMap<String, u64> {
+        let mut found = BTreeMap::new();
         for api in self.companies() {
             let mut cursor = String::new();
             loop {
                 let page = api.get(&format!("/api/deliveries?state={state}&limit={PAGE}{cursor}")).await;
                 let page = page.expect(200);
-                let items = page["items"].as_array().unwrap().iter();
-                found.extend(items.map(|item| item["id"].as_str().unwrap().to_owned()));
+                for item in page["items"].as_array().unwrap() {
+                    let last = item["attempts"].as_array().unwrap().last();
+                    let number = last.map_or(0, |attempt| attempt["number"].as_u64().unwrap());
+                    found.insert(item["id"].as_str().unwrap().to_owned(), number);
+                }
                 let Some(next) = page["next_cursor"].as_str() else { break };
                 cursor = format!("&cursor={next}");
             }
