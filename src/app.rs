@@ -13,6 +13,7 @@ use crate::companies::setup::Setups;
 use crate::config::{Config, Database};
 use crate::db::{Db, DbConfig};
 use crate::delivery::{Engine, Services};
+use crate::grants::{Servers, Tokens};
 use crate::ids::NodeId;
 use crate::ingest::Ingest;
 use crate::outbound::{Outbound, OutboundConfig};
@@ -51,6 +52,8 @@ impl App {
         platform::ensure(&db, &keyring, clock).await?;
         let outbound = Outbound::new(&outbound(&config)?)?;
         let setups = Setups::new(db.clone(), keyring.clone());
+        let servers = Servers::new(&config);
+        let tokens = Tokens::new(db.clone(), keyring.clone(), outbound.clone(), servers);
         let services = Services {
             db,
             clock,
@@ -59,6 +62,7 @@ impl App {
             outbound,
             renderer: Renderer::shared(),
             overrides: Arc::new(config.provider_urls.clone()),
+            tokens,
         };
         let workers = usize::try_from(config.workers.get()).unwrap_or(usize::MAX);
         let engine = Engine::start(services, NodeId::new().0, config.role.delivers(), workers).await?;

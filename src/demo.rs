@@ -5,6 +5,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
+use santral_connectors::REGISTRY;
+use santral_connectors::idp::{IDPS, google};
+use santral_sandbox::vendors::oauth::CLIENT_SECRET;
 use santral_sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 
@@ -16,6 +19,7 @@ use crate::companies::manage::{self, CompanyRequest};
 use crate::companies::setup::Setup;
 use crate::config::variables as var;
 use crate::config::{Config, Environment, Known, Settings};
+use crate::connections::oauth::{Asked, Wish, tickets};
 use crate::connections::save::{SaveRequest, save};
 use crate::error::AppError;
 use crate::ids::CompanyId;
@@ -51,23 +55,58 @@ pub(crate) async fn run(demo: Demo) -> anyhow::Result<()> {
     std::fs::create_dir_all(&demo.data_dir)
         .with_context(|| format!("cannot create {}", demo.data_dir.display()))?;
     let address = listener.local_addr()?;
-    let app = App::start(config(&demo, address)?, Metrics::install()?).await?;
+    let app = App::start(config(&demo, address, &sandbox)?, Metrics::install()?).await?;
     let key = platform_key(&app).await?;
     furnish(&app, &sandbox).await.map_err(|error| anyhow::anyhow!("the demo cannot be set up: {error:?}"))?;
-    println!("{}", welcome(address, &sandbox, &key));
+    let consent = consent_link(&app).await;
+    let consent = consent.map_err(|error| anyhow::anyhow!("the demo cannot be set up: {error:?}"))?;
+    println!("{}", welcome(address, &sandbox, &key, &consent));
     serve_until(app, listener, stop_signal()?).await?;
     sandbox.shutdown().await;
     Ok(())
 }
 
-fn config(demo: &Demo, address: SocketAddr) -> anyhow::Result<Config> {
+/// A link that connects Gmail by clicking through the sandbox's consent page.
+async fn consent_link(app: &AppState) -> Result<String, AppError> {
+    let (company, _) = manage::put(app, company()).await?;
+    let setup = setup(app, company.id).await?;
+    let asked = Asked { services: vec!["gmail".to_owned()], ..Asked::default() };
+    let wish = Wish::read(app, &setup, &google::IDP, asked)?;
+    Ok(tickets::create(app, &setup, &google::IDP, &wish).await?.url)
+}
+
+fn company() -> CompanyRequest {
+    CompanyRequest {
+        external_id: Some(EXTERNAL_ID.to_owned()),
+        name: Some("Örnek Mobilya Ltd. Şti.".to_owned()),
+        ..CompanyRequest::default()
+    }
+}
+
+/// Every vendor is the sandbox.
+fn environment(sandbox: &Sandbox) -> Environment {
+    let mut variables = Vec::new();
+    for idp in IDPS {
+        let name = |part: &str| format!("SANTRAL_OAUTH_{}_{part}", idp.id.to_ascii_uppercase());
+        variables.push((name("URL"), sandbox.http_url()));
+        variables.push((name("CLIENT_ID"), "santral-demo".to_owned()));
+        variables.push((name("CLIENT_SECRET"), CLIENT_SECRET.to_owned()));
+    }
+    for connector in REGISTRY.iter().filter(|connector| connector.auth.oauth().is_some()) {
+        let name = format!("SANTRAL_PROVIDER_{}_URL", connector.id.to_ascii_uppercase());
+        variables.push((name, sandbox.http_url()));
+    }
+    Environment::of(variables.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+}
+
+fn config(demo: &Demo, address: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<Config> {
     let settings = Settings::of([
         (&var::LISTEN, address.to_string()),
         (&var::DATA_DIR, demo.data_dir.display().to_string()),
         (&var::ALLOW_NETWORKS, "127.0.0.0/8,::1/128".to_owned()),
         (&var::SMTP_ALLOW_PLAINTEXT, "true".to_owned()),
     ]);
-    Ok(Config::read(&settings, &Environment::default(), &Known::built_in())?)
+    Ok(Config::read(&settings, &environment(sandbox), &Known::built_in())?)
 }
 
 /// A new key at every start: the demo's database holds only hashes, and its reader needs one to copy.
@@ -94,12 +133,7 @@ async fn platform_key(app: &App) -> anyhow::Result<Secret> {
 
 /// The company, its mailbox, its automations and a first event; what is there from last time stays.
 async fn furnish(app: &AppState, sandbox: &Sandbox) -> Result<(), AppError> {
-    let request = CompanyRequest {
-        external_id: Some(EXTERNAL_ID.to_owned()),
-        name: Some("Örnek Mobilya Ltd. Şti.".to_owned()),
-        ..CompanyRequest::default()
-    };
-    let (company, is_new) = manage::put(app, request).await?;
+    let (company, is_new) = manage::put(app, company()).await?;
     let setup = setup(app, company.id).await?;
     // The sandbox's port is another at every start.
     let setup = save(app, setup, &mailbox(sandbox)?).await?;
@@ -143,7 +177,7 @@ async fn first_event(app: &AppState, company: CompanyId) -> Result<(), AppError>
     }
 }
 
-fn welcome(address: SocketAddr, sandbox: &Sandbox, key: &Secret) -> String {
+fn welcome(address: SocketAddr, sandbox: &Sandbox, key: &Secret, consent: &str) -> String {
     let (url, key, mailbox) = (format!("http://{address}"), key.expose(), sandbox.http_url());
     format!(
         r#"
@@ -152,6 +186,10 @@ Santral demo. Nothing leaves this machine; stop it with Ctrl-C.
   server        {url}            API docs: {url}/docs
   mailbox       {mailbox}/mailbox    what the customers of "Örnek Mobilya" receive
   platform key  {key}
+
+Connect Gmail by clicking through a simulated consent page (the link works once, for ten minutes):
+
+  {consent}
 
 Post an event, as a CRM would, and look into the mailbox:
 

@@ -57,6 +57,7 @@ codes! {
     CredentialsRefused = "credentials_refused" UNPROCESSABLE_ENTITY "Servis bağlantıyı kabul etmedi" "The service did not accept the connection";
     NoConnection = "no_connection" UNPROCESSABLE_ENTITY "Bu kanala bağlı bir hesap yok" "No account is connected for this channel";
     CommercialNotSupported = "commercial_not_supported" UNPROCESSABLE_ENTITY "Ticari e-posta henüz gönderilemiyor" "Commercial e-mail cannot be sent yet";
+    NotConfigured = "not_configured" CONFLICT "Sunucu yöneticisi bunu henüz ayarlamadı" "The operator has not set this up";
     Busy = "busy" SERVICE_UNAVAILABLE "Sunucu şu anda çok meşgul" "The server is too busy right now";
     Unavailable = "unavailable" SERVICE_UNAVAILABLE "Veritabanına ulaşılamıyor" "The database cannot be reached";
     Internal = "internal" INTERNAL_SERVER_ERROR "Beklenmeyen bir hata oluştu" "Something unexpected went wrong";

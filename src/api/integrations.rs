@@ -99,7 +99,7 @@ async fn test(
     Ok(axum::Json(tested))
 }
 
-/// Forgets a connection, and says which automations name it.
+/// Forgets a connection, and says which automations name it; the last one of a grant ends that at the vendor too.
 #[utoipa::path(
     delete, path = "/api/integrations/{connection}", tag = "integrations",
     params(
@@ -115,7 +115,8 @@ async fn test(
 async fn remove(
     State(app): State<AppState>,
     Tenant(setup): Tenant,
+    Language(lang): Language,
     Id(id): Id<ConnectionId>,
 ) -> AppResult<axum::Json<RemovedView>> {
-    Ok(axum::Json(remove::remove(&app, &setup, id).await?))
+    Ok(axum::Json(remove::remove(&app, &setup, id, lang).await?))
 }

@@ -12,6 +12,7 @@ mod finish;
 mod integrations;
 mod keys;
 mod messages;
+mod oauth;
 mod ops;
 mod tasks;
 mod templates;
@@ -61,6 +62,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(integrations::routes())
         .merge(keys::routes())
         .merge(messages::routes())
+        .merge(oauth::routes())
         .merge(ops::routes())
         .merge(templates::routes())
         .merge(webhooks::routes())

@@ -21,6 +21,7 @@ pub(super) fn start(app: &Arc<App>) {
         tokio::spawn(listen(Arc::downgrade(app)));
     }
     if app.engine.delivers() {
+        tokio::spawn(connections::oauth::ahead::run(Arc::downgrade(app)));
         tokio::spawn(tasks::run(Arc::downgrade(app)));
         tokio::spawn(retention::run(Arc::downgrade(app)));
     }
@@ -58,6 +59,7 @@ async fn listen(app: Weak<App>) {
             tracing::warn!(%error, "not hearing from other nodes, connecting again");
         }
         running.setups().forget_all();
+        running.services().tokens.forget_all();
         running.auth.forget_all();
         drop(running);
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -77,6 +79,7 @@ async fn hear(app: &Arc<App>) -> crate::db::Result<()> {
                 if let Ok(company) = Uuid::parse_str(heard.payload()) {
                     app.setups().forget(company);
                     app.auth.forget(company);
+                    app.services().tokens.forget(company);
                 }
             }
             _ => app.engine.hear(&jobs::told(heard.payload())),

@@ -11,6 +11,7 @@ pub mod model;
 pub mod moment;
 pub mod parse;
 mod parse_action;
+mod parse_rows;
 pub mod presets;
 pub mod problem;
 pub mod render;

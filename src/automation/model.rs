@@ -13,6 +13,8 @@ pub const MAX_NAME_CHARS: usize = 200;
 pub const MAX_ACTIONS: usize = 10;
 /// The most attachments of one e-mail.
 pub const MAX_ATTACHMENTS: usize = 10;
+/// The most columns of `append_rows`.
+pub const MAX_COLUMNS: usize = 50;
 
 /// An automation. [`Definition::parse`] reads what people send; `Deserialize` reads back what was stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +44,10 @@ pub struct Trigger {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
     pub operation: OperationKind,
-    /// The company's default connection of this channel, with its fallback, is used unless `connection` is given.
-    pub channel: Channel,
+    /// The company's default connection of this channel, with its fallback, is used unless `connection` is given. None
+    /// where the operation goes through no channel, such as `append_rows`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,6 +68,30 @@ pub struct Action {
     pub kind: MessageKind,
     #[serde(default, skip_serializing_if = "is_individual")]
     pub recipient_type: RecipientType,
+    /// What `append_rows` writes, and where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowsTemplate>,
+}
+
+/// A row for a spreadsheet, column by column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowsTemplate {
+    /// A spreadsheet's link or id; or a title, by which one is made on first use and found again.
+    pub spreadsheet: String,
+    /// The sheet within; the first one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+    pub columns: Vec<ColumnTemplate>,
+}
+
+/// A column: its heading, and a template for its cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnTemplate {
+    pub name: String,
+    pub value: String,
+    /// A value that is a number is written as one; text otherwise.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub number: bool,
 }
 
 /// A file to fetch and send along; both are templates.
@@ -75,6 +103,11 @@ pub struct AttachmentTemplate {
 
 const fn yes() -> bool {
     true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use super::model::{Action, AttachmentTemplate, MAX_ATTACHMENTS, MAX_NAME_CHARS};
+use super::parse_rows;
 use super::problem::{Problem, excerpt};
 use super::render::{Escape, MessageTemplate, Renderer, commercial_not_supported};
 use crate::ids::{ConnectionId, TemplateId};
 
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 13] = [
     "operation",
     "channel",
     "connection",
@@ -23,17 +24,19 @@ const FIELDS: [&str; 12] = [
     "attachments",
     "kind",
     "recipient_type",
+    "rows",
 ];
 
 /// The operations of the contract that cannot be an action yet.
-const LATER: [&str; 4] = ["append_rows", "upload_file", "create_meeting", "upsert_contact"];
+const LATER: [&str; 3] = ["upload_file", "create_meeting", "upsert_contact"];
 
-const OPERATIONS: [(&str, OperationKind); 5] = [
+const OPERATIONS: [(&str, OperationKind); 6] = [
     ("send_email", OperationKind::SendEmail),
     ("send_sms", OperationKind::SendSms),
     ("send_whatsapp", OperationKind::SendWhatsapp),
     ("post_chat", OperationKind::PostChat),
     ("post_webhook", OperationKind::PostWebhook),
+    ("append_rows", OperationKind::AppendRows),
 ];
 
 const KINDS: [(&str, MessageKind); 2] =
@@ -63,6 +66,8 @@ pub fn read(
     let attachments = attachments(&fields, renderer, problems);
     let kind = operation.and_then(|operation| kind(&fields, operation, problems));
     let recipient_type = fields.choice("recipient_type", &RECIPIENT_TYPES, problems).unwrap_or_default();
+    let rows = operation.filter(|operation| *operation == OperationKind::AppendRows);
+    let rows = rows.and_then(|_| parse_rows::read(&fields, renderer, problems));
     let action = Action {
         operation: operation?,
         channel: channel?,
@@ -76,6 +81,7 @@ pub fn read(
         attachments,
         kind: kind?,
         recipient_type,
+        rows,
     };
     complete(&fields, &action, problems);
     ignored(&fields, action.operation, warnings);
@@ -131,15 +137,23 @@ const fn natural(operation: OperationKind) -> Option<Channel> {
         OperationKind::SendWhatsapp => Some(Channel::Whatsapp),
         OperationKind::PostChat => Some(Channel::Chat),
         OperationKind::PostWebhook => Some(Channel::Webhook),
-        OperationKind::Check | OperationKind::Notify => None,
+        OperationKind::Check
+        | OperationKind::Notify
+        | OperationKind::AppendRows
+        | OperationKind::WriteRows => None,
     }
 }
 
-/// The channel named, which must be the operation's own; absent, the operation tells it.
-fn channel(fields: &Fields<'_>, operation: OperationKind, problems: &mut Vec<Problem>) -> Option<Channel> {
-    let natural = natural(operation)?;
+/// The channel named, which must be the operation's own; absent, the operation tells it. Nothing when it is wrong, and
+/// no channel where the operation goes through none.
+fn channel(
+    fields: &Fields<'_>,
+    operation: OperationKind,
+    problems: &mut Vec<Problem>,
+) -> Option<Option<Channel>> {
+    let Some(natural) = natural(operation) else { return Some(None) };
     if fields.get("channel").is_none() {
-        return Some(natural);
+        return Some(Some(natural));
     }
     let channel =
         fields.choice("channel", &Channel::ALL.map(|channel| (channel.as_str(), channel)), problems)?;
@@ -151,12 +165,13 @@ fn channel(fields: &Fields<'_>, operation: OperationKind, problems: &mut Vec<Pro
             format!("{} goes through the channel “{}”.", operation.as_str(), natural.as_str()),
         ));
     }
-    Some(channel)
+    Some(Some(channel))
 }
 
 /// What is said to people has a kind; what is said to rooms and programs is informational.
 fn kind(fields: &Fields<'_>, operation: OperationKind, problems: &mut Vec<Problem>) -> Option<MessageKind> {
-    let to_rooms = matches!(operation, OperationKind::PostChat | OperationKind::PostWebhook);
+    let to_rooms =
+        matches!(operation, OperationKind::PostChat | OperationKind::PostWebhook | OperationKind::AppendRows);
     if fields.get("kind").is_none() {
         if to_rooms {
             return Some(MessageKind::Informational);
@@ -190,7 +205,7 @@ fn id<T: std::str::FromStr>(fields: &Fields<'_>, name: &str, problems: &mut Vec<
     id
 }
 
-fn template_source(
+pub(super) fn template_source(
     fields: &Fields<'_>,
     name: &str,
     escape: Escape,
@@ -243,6 +258,12 @@ fn complete(fields: &Fields<'_>, action: &Action, problems: &mut Vec<Problem>) {
     if person && blank("to", &action.to) {
         problems.push(fields.required("to"));
     }
+    if action.operation == OperationKind::AppendRows {
+        if fields.get("rows").is_none() {
+            problems.push(fields.required("rows"));
+        }
+        return;
+    }
     if action.template.is_some() || action.operation == OperationKind::PostWebhook {
         return;
     }
@@ -259,9 +280,20 @@ fn complete(fields: &Fields<'_>, action: &Action, problems: &mut Vec<Problem>) {
 /// Fields that the operation does not use.
 fn ignored(fields: &Fields<'_>, operation: OperationKind, warnings: &mut Vec<Problem>) {
     let unused: &[&str] = match operation {
-        OperationKind::SendEmail => &["recipient_type"],
-        OperationKind::PostWebhook => &["reply_to", "attachments", "recipient_type"],
-        _ => &["reply_to", "subject", "html", "attachments"],
+        OperationKind::SendEmail => &["recipient_type", "rows"],
+        OperationKind::PostWebhook => &["reply_to", "attachments", "recipient_type", "rows"],
+        OperationKind::AppendRows => &[
+            "channel",
+            "to",
+            "reply_to",
+            "subject",
+            "text",
+            "html",
+            "template",
+            "attachments",
+            "recipient_type",
+        ],
+        _ => &["reply_to", "subject", "html", "attachments", "rows"],
     };
     for name in unused.iter().filter(|name| fields.get(name).is_some()) {
         warnings.push(Problem::new(

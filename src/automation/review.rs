@@ -74,6 +74,9 @@ fn sources(action: &Action) -> Vec<(String, &str, Escape)> {
     for (name, source, escape) in texts {
         sources.extend(source.as_deref().map(|source| (name.to_owned(), source, escape)));
     }
+    for (at, column) in action.rows.iter().flat_map(|rows| &rows.columns).enumerate() {
+        sources.push((format!("rows/columns/{at}/value"), column.value.as_str(), Escape::Text));
+    }
     for (at, attachment) in action.attachments.iter().enumerate() {
         sources.push((format!("attachments/{at}/name"), attachment.name.as_str(), Escape::Text));
         sources.push((format!("attachments/{at}/url"), attachment.url.as_str(), Escape::Text));

@@ -218,7 +218,7 @@ pub async fn delete(app: &App, company: CompanyId, id: AutomationId) -> AppResul
 fn unconnected(setup: &Setup, definition: &Definition) -> BTreeSet<Channel> {
     let actions = definition.actions.iter().filter(|action| action.connection.is_none());
     actions
-        .map(|action| action.channel)
+        .filter_map(|action| action.channel)
         .filter(|channel| setup.default_of(*channel).connection.is_none())
         .collect()
 }

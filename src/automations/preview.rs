@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use santral_connectors::operation::{Attachment, AttachmentSource, Operation};
+use santral_connectors::operation::{AppendRows, Attachment, AttachmentSource, Cell, Operation};
 use santral_connectors::{Channel, OperationKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -60,8 +60,9 @@ pub struct Preview {
 pub struct ActionPreview {
     #[schema(value_type = String)]
     pub operation: OperationKind,
-    #[schema(value_type = String)]
-    pub channel: Channel,
+    /// None where the operation goes through no channel.
+    #[schema(value_type = Option<String>)]
+    pub channel: Option<Channel>,
     pub to: Option<String>,
     pub subject: Option<String>,
     pub text: Option<String>,
@@ -157,7 +158,7 @@ fn moment(
 }
 
 fn show(setup: &Setup, action: &Action, rendered: Result<Rendered, Problem>, lang: Lang) -> ActionPreview {
-    let route = Route::of(setup, action.connection.map(|id| id.0), action.channel);
+    let route = Route::of_action(setup, action);
     let connection = route.connection.and_then(|id| setup.connection(id)).map(|connection| {
         let (label, provider) = (connection.label.clone(), connection.provider.clone());
         ConnectionPreview { id: ConnectionId(connection.id), label, provider }
@@ -191,8 +192,20 @@ fn texts(operation: Operation) -> (Option<String>, Option<String>, Option<String
         Operation::SendWhatsapp(message) => (None, Some(message.text), None),
         Operation::PostChat(post) => (None, Some(post.text), None),
         Operation::PostWebhook(post) => (post.subject, post.text, post.html),
-        Operation::Check(_) | Operation::Notify(_) => (None, None, None),
+        Operation::AppendRows(rows) => (None, Some(shown_rows(&rows)), None),
+        Operation::Check(_) | Operation::Notify(_) | Operation::WriteRows(_) => (None, None, None),
     }
+}
+
+/// A line per column, as a person reads a row.
+fn shown_rows(rows: &AppendRows) -> String {
+    let cell = |cell: &Cell| match cell {
+        Cell::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let first = rows.rows.first().map(Vec::as_slice).unwrap_or_default();
+    let lines = rows.columns.iter().zip(first).map(|(name, value)| format!("{name}: {}", cell(value)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn attachment(attachment: &Attachment) -> AttachmentPreview {

@@ -50,13 +50,13 @@ fn connection(connections: &[Stored], action: &Action) -> Option<Problem> {
     Some(Problem::new(
         "/connection",
         "channel_mismatch",
-        format!("Bu bağlantı “{}” kanalına hizmet etmiyor.", action.channel.as_str()),
-        format!("This connection does not serve the channel “{}”.", action.channel.as_str()),
+        format!("Bu bağlantı “{}” işlemini yapamaz.", action.operation.as_str()),
+        format!("This connection cannot do “{}”.", action.operation.as_str()),
     ))
 }
 
 fn fits(connector: &Connector, action: &Action) -> bool {
-    connector.channel == Some(action.channel) && connector.can(action.operation)
+    connector.channel == action.channel && connector.can(action.operation)
 }
 
 #[cfg(test)]

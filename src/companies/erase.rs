@@ -6,11 +6,14 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::Micros;
+use crate::connections::oauth::apps;
 use crate::db::{self, Tx};
+use crate::delivery::Services;
 use crate::error::{AppError, AppResult};
+use crate::grants::{GrantSecret, end};
 use crate::ids::{CompanyId, TaskId};
 use crate::store::tasks::{self, Task};
-use crate::store::{companies, erasing};
+use crate::store::{companies, erasing, grants};
 use crate::tasks::{Held, Kind, Step, enqueue};
 
 /// Whoever had begun to store something for the company before it was closed is through by then.
@@ -53,8 +56,8 @@ fn task_of(company: CompanyId) -> TaskId {
 /// # Errors
 /// `not_found`.
 pub async fn start(app: &App, id: CompanyId) -> AppResult<Erasing> {
-    // Grants at a vendor are revoked here, before the key that opens them is destroyed. Typed credentials, such as
-    // those of smtp and webhook, have nothing to revoke.
+    // Opened before the key that opens them is destroyed.
+    let grants = open_grants(app, id).await?;
     let now = app.clock().micros();
     let mut tx = app.db().system("close a company and stop its work").write().await?;
     let found = companies::find(&mut tx, id.0).await?.filter(|company| company.status != "platform");
@@ -70,10 +73,49 @@ pub async fn start(app: &App, id: CompanyId) -> AppResult<Erasing> {
         tx.commit().await?;
         tracing::info!(company = %id, "a company is being erased");
         app.setups().forget(id.0);
+        app.services().tokens.forget(id.0);
         app.auth.forget(id.0);
         app.tasks.wake();
+        let services = app.services().clone();
+        tokio::spawn(async move { end_grants(&services, grants).await });
     }
     Ok(Erasing { id, status: "erasing", task: task_of(id) })
+}
+
+/// A grant with all that ending it at the vendor takes.
+struct Opened {
+    grant: grants::Stored,
+    app: Option<crate::grants::App>,
+    secret: Option<GrantSecret>,
+}
+
+async fn open_grants(app: &App, id: CompanyId) -> AppResult<Vec<Opened>> {
+    let Some(setup) = app.setups().get(id).await?.filter(|setup| setup.active) else { return Ok(Vec::new()) };
+    let mut tx = app.db().company(id).read().await?;
+    let stored = grants::of_company(&mut tx, id.0).await?;
+    drop(tx);
+    let mut opened = Vec::with_capacity(stored.len());
+    for grant in stored {
+        let key = setup.key(&app.services().keyring);
+        let secret =
+            key.and_then(|key| GrantSecret::open(&key, (grant.company, grant.credential), &grant.secret));
+        let app = apps::of_grant(app, &setup, &grant).await?;
+        opened.push(Opened { grant, app, secret: secret.ok() });
+    }
+    Ok(opened)
+}
+
+/// The company is closed by now, whatever the vendors say.
+async fn end_grants(services: &Services, grants: Vec<Opened>) {
+    for Opened { grant, app, secret } in grants {
+        if let Err(error) = end(services, &grant, app.as_ref(), secret.as_ref()).await {
+            tracing::warn!(
+                idp = grant.idp,
+                code = error.code.as_str(),
+                "a grant could not be ended at the vendor"
+            );
+        }
+    }
 }
 
 /// How far the erasure of a company is.

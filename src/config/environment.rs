@@ -85,7 +85,7 @@ impl Known {
             }
         }
         for idp in &self.idps {
-            for part in ["URL", "CLIENT_ID", "CLIENT_SECRET", "CLIENT_SECRET_FILE"] {
+            for part in ["URL", "CLIENT_ID", "CLIENT_SECRET", "CLIENT_SECRET_FILE", "REVOKE", "TENANT"] {
                 names.push(per_vendor("OAUTH", idp, part));
             }
         }

@@ -38,6 +38,8 @@ pub struct Config {
     pub public_url: PublicUrl,
     /// `SANTRAL_FRAME_ANCESTORS`: CSP sources that may embed the pages; none when empty.
     pub frame_ancestors: Vec<String>,
+    /// `SANTRAL_RETURN_ORIGINS`: where a browser may return to after consent.
+    pub return_origins: Vec<Url>,
     /// `SANTRAL_DATA_DIR`: what Santral keeps on this machine.
     pub data_dir: PathBuf,
     /// `SANTRAL_DATABASE_URL`.
@@ -66,6 +68,10 @@ pub struct Config {
     pub log: String,
     /// `SANTRAL_OAUTH_<IDP>_CLIENT_ID` and `…_CLIENT_SECRET`, by idp.
     pub oauth_clients: BTreeMap<&'static str, OauthClient>,
+    /// `SANTRAL_OAUTH_<IDP>_REVOKE`: whether the last use of a grant ends it at the vendor, by idp; true where absent.
+    pub oauth_revoke: BTreeMap<&'static str, bool>,
+    /// `SANTRAL_OAUTH_<IDP>_TENANT`: who may consent, by idp.
+    pub oauth_tenants: BTreeMap<&'static str, String>,
     /// `SANTRAL_OAUTH_<IDP>_URL`: another origin for an idp, by idp.
     pub oauth_urls: BTreeMap<&'static str, Url>,
     /// `SANTRAL_PROVIDER_<ID>_URL`: another origin for a vendor, by provider.
@@ -102,6 +108,7 @@ impl Config {
         let config = Self {
             public_url: reader.or(&var::PUBLIC_URL, PublicUrl::of_listener(listen), PublicUrl::parse),
             frame_ancestors: reader.or(&var::FRAME_ANCESTORS, Vec::new(), parse::frame_ancestors),
+            return_origins: reader.or(&var::RETURN_ORIGINS, Vec::new(), parse::origins),
             database_owner_url: reader.optional(&var::DATABASE_OWNER_URL, parse::postgres_url),
             platform_key: reader.optional(&var::PLATFORM_KEY, platform_key),
             master_key_file: reader.or(&var::MASTER_KEY_FILE, data_dir.join("master.key"), parse::path),
@@ -114,6 +121,8 @@ impl Config {
             egress_ips: reader.or(&var::EGRESS_IPS, Vec::new(), parse::addresses),
             log: reader.or(&var::LOG, "info".to_owned(), parse::log_filter),
             oauth_clients: reader.oauth_clients(known),
+            oauth_revoke: reader.per_vendor(&known.idps, "REVOKE", parse::boolean),
+            oauth_tenants: reader.per_vendor(&known.idps, "TENANT", parse::tenant),
             oauth_urls: reader.origins("OAUTH", &known.idps),
             provider_urls: reader.origins("PROVIDER", &known.providers),
             effective: Vec::new(),
@@ -140,10 +149,15 @@ impl Config {
         }
     }
 
+    /// The server listens here: a free port that was asked for (0) has become one that browsers can go to.
+    pub fn listens_at(&mut self, address: SocketAddr) {
+        if is_derived(&self.effective) {
+            self.public_url = PublicUrl::of_listener(address);
+        }
+    }
+
     fn unreachable_url(&self, effective: &[Effective]) -> Option<String> {
-        let derived =
-            effective.iter().any(|e| e.name == var::PUBLIC_URL.full_name() && e.origin == Origin::Default);
-        (derived && !self.listen.ip().is_loopback()).then(|| {
+        (is_derived(effective) && !self.listen.ip().is_loopback()).then(|| {
             format!(
                 "SANTRAL_PUBLIC_URL is not set: links, consent pages and vendors' callbacks will use {}, which others \
                  may not reach",
@@ -151,6 +165,11 @@ impl Config {
             )
         })
     }
+}
+
+/// Whether nobody has said what the public address is.
+fn is_derived(effective: &[Effective]) -> bool {
+    effective.iter().any(|e| e.name == var::PUBLIC_URL.full_name() && e.origin == Origin::Default)
 }
 
 fn platform_key(text: &str) -> Result<Secret, String> {

@@ -132,3 +132,17 @@ pub fn postgres_url(text: &str) -> Result<Secret, String> {
         Err("use postgres://<user>:<password>@<host>/<database>".to_owned())
     }
 }
+
+/// Origins, separated by commas or spaces.
+pub fn origins(text: &str) -> Result<Vec<Url>, String> {
+    text.split([',', ' ']).filter(|part| !part.is_empty()).map(origin).collect()
+}
+
+/// A tenant of an identity provider, as it stands in addresses.
+pub fn tenant(text: &str) -> Result<String, String> {
+    if santral_connectors::idp::is_tenant_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("use common, organizations, consumers, or a tenant's id or domain".to_owned())
+    }
+}

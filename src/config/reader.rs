@@ -204,6 +204,28 @@ impl<'a> Reader<'a> {
         origins
     }
 
+    /// Variables of identity providers, by idp.
+    pub fn per_vendor<T: Shown>(
+        &mut self,
+        idps: &[&'static str],
+        part: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> BTreeMap<&'static str, T> {
+        let mut values = BTreeMap::new();
+        for idp in idps {
+            let name = per_vendor("OAUTH", idp, part);
+            let Some((text, origin)) = self.plain_text(&name) else { continue };
+            match parse(text.trim()) {
+                Ok(value) => {
+                    self.remember(name, value.shown(), origin);
+                    values.insert(*idp, value);
+                }
+                Err(remedy) => self.refuse(&name, Some(text.to_string()), &remedy),
+            }
+        }
+        values
+    }
+
     /// The OAuth clients whose id and secret are both given.
     pub fn oauth_clients(&mut self, known: &Known) -> BTreeMap<&'static str, OauthClient> {
         let mut clients = BTreeMap::new();

@@ -74,6 +74,13 @@ pub const FRAME_ANCESTORS: Variable = plain(
     "none",
     "Origins whose pages may embed the settings pages, separated by commas or spaces: `https://crm.example.com`.",
 );
+pub const RETURN_ORIGINS: Variable = plain(
+    "RETURN_ORIGINS",
+    "ORIGINS",
+    "none",
+    "Origins that a browser may return to after consent, besides this server's own and those of `FRAME_ANCESTORS`: \
+     `https://crm.example.com`.",
+);
 pub const DATA_DIR: Variable = plain(
     "DATA_DIR",
     "DIRECTORY",
@@ -157,6 +164,7 @@ pub const ALL: &[&Variable] = &[
     &LISTEN,
     &PUBLIC_URL,
     &FRAME_ANCESTORS,
+    &RETURN_ORIGINS,
     &DATA_DIR,
     &DATABASE_URL,
     &DATABASE_OWNER_URL,
@@ -182,6 +190,14 @@ pub const PER_VENDOR: &[(&str, &str)] = &[
     (
         "OAUTH_<IDP>_URL",
         "Another origin for the identity provider (tests, proxies, sandboxes): replaces scheme, host and port.",
+    ),
+    (
+        "OAUTH_<IDP>_REVOKE",
+        "`false` leaves grants at the vendor when the last connection goes: for an app that you use for other things too.",
+    ),
+    (
+        "OAUTH_<IDP>_TENANT",
+        "At Microsoft, who may consent: `common` unless set, `organizations`, `consumers`, or a tenant's id or domain.",
     ),
     ("PROVIDER_<ID>_URL", "Another origin for a vendor's API, in the same way."),
 ];

@@ -1,19 +1,24 @@
 //! Asking the vendor whether an account works. Sends no message, holds no transaction.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use santral_connectors::manifest::{FieldKind, Part};
 use santral_connectors::operation::{Check, Checked};
-use santral_connectors::{Connector, Credentials, Cx, Failure, Operation, Reason, Settings};
+use santral_connectors::{Connector, Credentials, Cx, Failure, FailureKind, Operation, Reason, Settings};
 use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
+use super::{NoCredentials, credentials};
+use crate::companies::setup::Setup;
 use crate::delivery::Services;
+use crate::error::AppResult;
 use crate::outbound::guard::{Guard, ResolveError};
 use crate::outbound::{PoolKey, Trust};
+use crate::store::connections::Stored;
 
 /// A person waits for the answer.
 const WITHIN: Duration = Duration::from_secs(15);
@@ -34,6 +39,42 @@ pub struct Answer {
     pub latency: Duration,
 }
 
+/// Asks the vendor about a stored connection with these settings; a token that it refuses is replaced once.
+///
+/// # Errors
+/// When the credentials do not open or the database is away.
+pub async fn ask_stored(
+    services: &Services,
+    setup: &Arc<Setup>,
+    connector: &'static Connector,
+    (connection, settings): (&Stored, &Settings),
+) -> AppResult<Answer> {
+    let began = Instant::now();
+    let mut than = 0;
+    loop {
+        // Somebody waits: another may be asking for the token, or the vendor takes its time.
+        let found = tokio::time::timeout(WITHIN, credentials(services, setup, connection, than)).await;
+        let late = |_| {
+            let failure = Failure::retryable("check_timeout", "no token came in time");
+            Err(NoCredentials::Vendor(failure))
+        };
+        let (credentials, version) = match found.unwrap_or_else(late) {
+            Ok(found) => found,
+            Err(NoCredentials::Own(error)) => return Err(error),
+            Err(NoCredentials::Vendor(failure)) => {
+                return Ok(Answer { result: Err(failure), latency: began.elapsed() });
+            }
+        };
+        let account = Account { connector, connection: connection.id, settings, credentials: &credentials };
+        let answer = ask(services, &account).await;
+        let is_expired = answer.result.as_ref().is_err_and(|f| f.kind == FailureKind::AuthExpired);
+        match version {
+            Some(version) if is_expired && than == 0 => than = version,
+            _ => return Ok(Answer { latency: began.elapsed(), ..answer }),
+        }
+    }
+}
+
 /// Asks the vendor; the answer comes within some 15 seconds, whatever the vendor does.
 pub async fn ask(services: &Services, account: &Account<'_>) -> Answer {
     let began = Instant::now();
@@ -48,7 +89,10 @@ pub async fn ask(services: &Services, account: &Account<'_>) -> Answer {
 }
 
 async fn check(services: &Services, account: &Account<'_>, within: Duration) -> Result<Checked, Failure> {
-    let base_url = services.overrides.get(account.connector.id);
+    let base_url = match account.connector.auth.oauth() {
+        Some(oauth) if oauth.check_asks_idp => services.tokens.servers().url(oauth.idp.id),
+        _ => services.overrides.get(account.connector.id),
+    };
     if base_url.is_none() {
         vet_hosts(services.outbound.guard(), account).await?;
     }

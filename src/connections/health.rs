@@ -7,7 +7,7 @@ use santral_connectors::{Connector, Failure, FailureKind, Reason};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::ask::{Account, Answer, ask};
+use super::ask::{Answer, ask_stored};
 use super::{let_go_on, words};
 use crate::app::App;
 use crate::clock::Micros;
@@ -123,15 +123,8 @@ pub async fn check(
     connector: &'static Connector,
     connection: &Stored,
 ) -> AppResult<(Answer, String)> {
-    let services = app.services();
-    let credentials = setup.credentials(&services.keyring, connection)?;
-    let account = Account {
-        connector,
-        connection: connection.id,
-        settings: &settings(connection),
-        credentials: &credentials,
-    };
-    let answer = ask(services, &account).await;
+    let own = settings(connection);
+    let answer = ask_stored(app.services(), setup, connector, (connection, &own)).await?;
     let status = write_down(app, setup, connection, &answer.result).await?;
     Ok((answer, status))
 }
@@ -165,7 +158,11 @@ fn verdict(status: &str, reason: Option<&str>, result: &Result<Checked, Failure>
     }
 }
 
-async fn write_down(
+/// Writes down what was found about a connection, tells whoever must know, and gives the status it has then.
+///
+/// # Errors
+/// `not_found` when it is gone; when the database cannot be written.
+pub(super) async fn write_down(
     app: &App,
     setup: &Arc<Setup>,
     asked: &Stored,
@@ -178,7 +175,7 @@ async fn write_down(
     note(&mut tx, asked, result, &detail, now).await?;
     // Its row is ours now. If somebody edited or removed it while the vendor was asked, the answer is about nothing.
     let current = connections::find(&mut tx, setup.id.0, asked.id).await?.ok_or_else(AppError::not_found)?;
-    if current.secret_version != asked.secret_version {
+    if was_edited(asked, &current) {
         return Ok(current.status);
     }
     let verdict = verdict(&current.status, current.reason.as_deref(), result);
@@ -202,6 +199,15 @@ async fn write_down(
         let_go_on(app, Lane { company: setup.id.0, id: asked.id });
     }
     Ok(status.to_owned())
+}
+
+/// Whether the answer is about credentials that are no longer its own. A grant's next token is none of that.
+fn was_edited(asked: &Stored, current: &Stored) -> bool {
+    let by_consent = santral_connectors::find(&current.provider).and_then(|connector| connector.auth.oauth());
+    match by_consent {
+        Some(_) => (current.credential, current.connected_at) != (asked.credential, asked.connected_at),
+        None => current.secret_version != asked.secret_version,
+    }
 }
 
 /// An outage does not take the place of the reason for which a connection is in error.

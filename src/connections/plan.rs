@@ -21,7 +21,7 @@ use crate::vault::Keyring;
 /// In one request; each may be a call to a vendor.
 const MOST: usize = 20;
 /// Of one company.
-const MOST_CONNECTIONS: usize = 200;
+pub(super) const MOST_CONNECTIONS: usize = 200;
 const LONGEST_LABEL: usize = 100;
 
 /// One connection to be made or changed.
@@ -172,6 +172,17 @@ impl Item<'_> {
         let label = label
             .or_else(|| stored.map(|stored| stored.label.clone()))
             .unwrap_or_else(|| connector.name.to_owned());
+        if stored.is_none()
+            && let Some(oauth) = connector.auth.oauth()
+        {
+            let idp = oauth.idp;
+            return Err(vec![self.problem(
+                "provider",
+                "connect_by_consent",
+                &format!("{} hesabı, {} onay sayfasından bağlanır.", connector.name, idp.name),
+                &format!("{} is connected on {}'s consent page.", connector.name, idp.name),
+            )]);
+        }
         let status = self.status(stored);
         Ok(Change {
             pointer: self.pointer.clone(),

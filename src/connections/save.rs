@@ -10,7 +10,7 @@ use santral_connectors::{Connector, Failure, FailureKind, Reason};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::ask::{Account, ask};
+use super::ask::{Account, ask, ask_stored};
 use super::defaults::{self, Choice, DefaultRequest};
 use super::plan::{Change, IntegrationRequest, plan};
 use super::{let_go_on, words};
@@ -93,8 +93,9 @@ fn planned(app: &App, setup: &Setup, request: &SaveRequest) -> AppResult<(Vec<Ch
 }
 
 /// Asks all vendors at once and seals what they accept.
-async fn checked(app: &App, setup: &Setup, changes: Vec<Change>) -> AppResult<Vec<Ready>> {
-    let answers = join_all(changes.iter().map(|change| answer(app, change))).await;
+async fn checked(app: &App, setup: &Arc<Setup>, changes: Vec<Change>) -> AppResult<Vec<Ready>> {
+    let answers = join_all(changes.iter().map(|change| answer(app, setup, change))).await;
+    let answers = answers.into_iter().collect::<AppResult<Vec<_>>>()?;
     let refused: Vec<_> = changes
         .iter()
         .zip(&answers)
@@ -117,16 +118,31 @@ async fn checked(app: &App, setup: &Setup, changes: Vec<Change>) -> AppResult<Ve
     Ok(ready)
 }
 
-async fn answer(app: &App, change: &Change) -> Option<Result<Checked, Failure>> {
-    let (settings, credentials) = change.values.as_ref()?;
-    let account = Account { connector: change.connector, connection: change.id, settings, credentials };
-    Some(ask(app.services(), &account).await.result)
+async fn answer(
+    app: &App,
+    setup: &Arc<Setup>,
+    change: &Change,
+) -> AppResult<Option<Result<Checked, Failure>>> {
+    let Some((settings, credentials)) = &change.values else { return Ok(None) };
+    let (services, connector) = (app.services(), change.connector);
+    let answer = match change.stored.as_ref().filter(|_| connector.auth.oauth().is_some()) {
+        Some(stored) => ask_stored(services, setup, connector, (stored, settings)).await?,
+        None => ask(services, &Account { connector, connection: change.id, settings, credentials }).await,
+    };
+    Ok(Some(answer.result))
 }
 
 fn sealed(setup: &Setup, key: &CompanyKey, change: &Change, checked: Checked) -> AppResult<Option<Put>> {
     let Some((settings, credentials)) = &change.values else { return Ok(None) };
     let json = |_| AppError::new(Code::Internal);
-    let secret = serde_json::to_vec(credentials).map_err(json)?;
+    // What a consent gave is not typed, and stays as it is.
+    let secret = match change.connector.auth.oauth() {
+        Some(_) => None,
+        None => {
+            let secret = serde_json::to_vec(credentials).map_err(json)?;
+            Some(key.seal(&credential_place(setup.id.0, change.credential), &secret)?)
+        }
+    };
     Ok(Some(Put {
         company: setup.id.0,
         id: change.id,
@@ -136,7 +152,7 @@ fn sealed(setup: &Setup, key: &CompanyKey, change: &Change, checked: Checked) ->
         status: change.status,
         settings: serde_json::to_string(settings).map_err(json)?,
         credential: change.credential,
-        secret: key.seal(&credential_place(setup.id.0, change.credential), &secret)?,
+        secret,
     }))
 }
 

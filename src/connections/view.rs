@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use santral_connectors::manifest::{Auth, Field, FieldKind, Preset, Text};
+use santral_connectors::manifest::{Field, FieldKind, Preset, Text};
 use santral_connectors::{Category, Channel, Connector, REGISTRY};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,6 +17,7 @@ use crate::error::AppResult;
 use crate::i18n::Lang;
 use crate::ids::{CompanyId, ConnectionId};
 use crate::store::connections::{self, ChannelDefault, Stored};
+use crate::store::oauth;
 
 /// All providers, the company's connections, and which of them its channels use.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,10 +39,16 @@ pub struct ProviderView {
     /// The channel it serves, if messages go through it.
     #[schema(value_type = Option<String>)]
     pub channel: Option<Channel>,
-    /// How an account is connected: `fields`.
+    /// How an account is connected: `fields`, or `oauth` by consent at an identity provider.
     pub auth: &'static str,
     /// Whether this server can connect it as it is configured.
     pub available: bool,
+    /// Why it cannot: `not_configured` when the server has no app at the identity provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unavailable_reason: Option<&'static str>,
+    /// The identity provider, as it stands in the paths of `/api/integrations/oauth/{idp}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idp: Option<&'static str>,
     pub fields: Vec<FieldView>,
     pub presets: Vec<PresetView>,
     pub connections: Vec<ConnectionView>,
@@ -123,11 +130,18 @@ pub async fn integrations(app: &App, setup: &Arc<Setup>, lang: Lang) -> AppResul
     let mut tx = app.db().company(setup.id).read().await?;
     let stored = connections::of_company(&mut tx, setup.id.0).await?;
     let defaults = connections::defaults(&mut tx, setup.id.0).await?;
+    let apps = oauth::apps(&mut tx, setup.id.0).await?;
     drop(tx);
+    let is_available = |connector: &Connector| {
+        connector.auth.oauth().is_none_or(|oauth| {
+            let id = oauth.idp.id;
+            app.services().tokens.servers().app(id).is_some() || apps.iter().any(|app| app.idp == id)
+        })
+    };
     let items = REGISTRY.iter().map(|connector| {
         let own = stored.iter().filter(|connection| connection.provider == connector.id);
         let connections = own.map(|connection| show(connection, set(app, setup, connection), lang)).collect();
-        provider(connector, connections, lang)
+        provider(connector, is_available(connector), connections, lang)
     });
     Ok(IntegrationsView { company: setup.id, items: items.collect(), defaults: by_channel(&defaults) })
 }
@@ -146,16 +160,21 @@ fn by_channel(defaults: &[ChannelDefault]) -> BTreeMap<String, DefaultView> {
     shown.collect()
 }
 
-fn provider(connector: &'static Connector, connections: Vec<ConnectionView>, lang: Lang) -> ProviderView {
+fn provider(
+    connector: &'static Connector,
+    available: bool,
+    connections: Vec<ConnectionView>,
+    lang: Lang,
+) -> ProviderView {
     ProviderView {
         provider: connector.id,
         name: connector.name,
         category: connector.category,
         channel: connector.channel,
         auth: connector.auth.as_str(),
-        available: match connector.auth {
-            Auth::Fields => true,
-        },
+        available,
+        unavailable_reason: (!available).then_some("not_configured"),
+        idp: connector.auth.oauth().map(|oauth| oauth.idp.id),
         fields: connector.fields.iter().map(|shown| field(shown, lang)).collect(),
         presets: connector.presets.iter().map(|shown| preset(shown, lang)).collect(),
         connections,
@@ -209,6 +228,11 @@ fn preset(preset: &'static Preset, lang: Lang) -> PresetView {
 
 /// The names of what is stored. A credential that does not open shows none, and its deliveries say why.
 fn set(app: &App, setup: &Setup, connection: &Stored) -> Vec<String> {
+    let by_consent =
+        santral_connectors::find(&connection.provider).and_then(|connector| connector.auth.oauth());
+    if by_consent.is_some() {
+        return Vec::new();
+    }
     match setup.credentials(&app.services().keyring, connection) {
         Ok(credentials) => credentials.0.into_keys().collect(),
         Err(error) => {

@@ -104,6 +104,82 @@ static SENTENCES: &[(&str, &str, &str)] = &[
         "Servis bu sunucunun IP adresine izin vermiyor; servisin ayarlarında izin verin.",
         "The service does not allow this server's IP address; allow it in the service's settings.",
     ),
+    (
+        "grant_ended_google",
+        "Google izni sona erdi: parola değişmiş, izin geri alınmış ya da altı ay kullanılmamış olabilir. Hesabı yeniden \
+         bağlayın.",
+        "The Google grant is over: the password was changed, the grant was revoked, or it was not used for six months. \
+         Connect the account again.",
+    ),
+    (
+        "grant_ended_after_a_week",
+        "Google izni bir hafta sonra sona erdi: Google uygulaması “Testing” durumunda kalmış olabilir. Sunucuyu işleten \
+         kişi uygulamayı yayımlamalı; siz hesabı yeniden bağlayın.",
+        "The Google grant ended after a week: the Google app may still be in “Testing”. The server's operator has to \
+         publish it; connect the account again.",
+    ),
+    (
+        "grant_ended_microsoft",
+        "Microsoft izni sona erdi: yöneticiniz oturumları kapatmış, parola sıfırlanmış ya da 90 gün kullanılmamış olabilir. \
+         Hesabı yeniden bağlayın.",
+        "The Microsoft grant is over: an administrator ended its sessions or reset the password, or it was not used for \
+         90 days. Connect the account again.",
+    ),
+    (
+        "grant_ended",
+        "Hesabın verdiği izin sona erdi; hesabı yeniden bağlayın.",
+        "The account's grant is over; connect the account again.",
+    ),
+    (
+        "grant_missing",
+        "Hesabın izni bulunamadı; hesabı yeniden bağlayın.",
+        "There is no grant of the account; connect it again.",
+    ),
+    (
+        "grant_not_renewable",
+        "Servis kalıcı erişim vermemiş; hesabı yeniden bağlayın.",
+        "The service gave no lasting access; connect the account again.",
+    ),
+    (
+        "token_rejected",
+        "Servis erişim iznini kabul etmiyor; hesabı yeniden bağlayın.",
+        "The service does not accept the access it gave; connect the account again.",
+    ),
+    (
+        "token_unavailable",
+        "Servisin kimlik sunucusuna şu anda ulaşılamıyor; kendiliğinden yeniden denenecek.",
+        "The service's identity server cannot be reached right now; it is tried again by itself.",
+    ),
+    (
+        "oauth_app_refused",
+        "Servisteki uygulama kabul edilmiyor; sunucuyu işleten kişi istemci kimliğini ve gizli anahtarını denetlemeli.",
+        "The app at the service is not accepted; the server's operator has to check its client id and secret.",
+    ),
+    (
+        "scope_missing",
+        "Gerekli izinlerden biri eksik; hesabı yeniden bağlayıp bütün izinleri verin.",
+        "A permission that is needed is missing; connect the account again and leave every box ticked.",
+    ),
+    (
+        "api_disabled",
+        "Servisin API'si bu uygulama için açılmamış; sunucuyu işleten kişi Google Cloud'da açmalı.",
+        "The service's API is not switched on for this app; the server's operator has to do that in Google Cloud.",
+    ),
+    (
+        "domain_policy",
+        "Kuruluşunuzun yöneticisi bu uygulamaya izin vermiyor.",
+        "Your organisation's administrator does not allow this app.",
+    ),
+    (
+        "mailbox_not_enabled",
+        "Bu hesabın posta kutusu yok ya da kapalı.",
+        "This account has no mailbox, or it is switched off.",
+    ),
+    (
+        "vendor_unavailable",
+        "Servis şu anda çalışmıyor; kendiliğinden yeniden denenecek.",
+        "The service is not working right now; it is tried again by itself.",
+    ),
     ("server_refused", "Sunucu bağlantıyı reddetti.", "The server refused the connection."),
     ("server_busy", "Sunucu şu anda çok meşgul.", "The server is too busy right now."),
     (

@@ -28,10 +28,15 @@ macro_rules! migrations {
     };
 }
 
-migrations! { 1 "0001_first" }
+migrations! { 1 "0001_first", 2 "0002_oauth" }
 
 /// Serialises nodes that start together (`pg_advisory_xact_lock`).
 const LOCK: i64 = 0x5a17_7261;
+
+/// Every step of the schema, oldest first.
+pub fn migrations() -> impl Iterator<Item = &'static Migration> {
+    MIGRATIONS.iter()
+}
 
 /// The schema version this program was written for.
 pub fn latest_version() -> i64 {

@@ -29,6 +29,7 @@ use crate::automation::Renderer;
 use crate::clock::{Clock, Micros};
 use crate::companies::setup::Setups;
 use crate::db::Db;
+use crate::grants::Tokens;
 use crate::outbound::Outbound;
 use crate::store::jobs::{Claim, Phase};
 use crate::vault::Keyring;
@@ -54,6 +55,7 @@ pub struct Services {
     pub renderer: &'static Renderer,
     /// Other base addresses of vendors, from configuration.
     pub overrides: Arc<BTreeMap<&'static str, Url>>,
+    pub tokens: Tokens,
 }
 
 /// This node's part in carrying deliveries out; clones share it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use santral_connectors::{Cx, Failure, Operation};
+use santral_connectors::{Cx, Failure, FailureKind, Operation};
 use tokio::sync::oneshot;
 
 use super::Engine;
@@ -24,6 +24,7 @@ use crate::store::jobs::{Claim, Phase};
 mod conclude;
 mod files;
 mod ready;
+mod token;
 
 use conclude::Conclusion;
 pub(crate) use conclude::detail_of;
@@ -139,7 +140,7 @@ impl Course<'_> {
             Ok(payload) => payload,
             Err(end) => return Ok(end),
         };
-        let target = match target::resolve(self.engine.services(), &setup, self.claim.lane).await? {
+        let mut target = match target::resolve(self.engine.services(), &setup, self.claim.lane).await? {
             Ok(target) => target,
             Err(blocked) => return Ok(End::Blocked(blocked)),
         };
@@ -156,11 +157,26 @@ impl Course<'_> {
                 return Ok(End::Called(Box::new(Call { target, started, result: Err(failure) })));
             }
         };
+        let version = match token::fetch(self, &setup, &mut target, 0).await? {
+            Ok(version) => version,
+            Err(failure) => {
+                let started = self.engine.clock().micros();
+                self.operation = Some(operation);
+                return Ok(End::Called(Box::new(Call { target, started, result: Err(failure) })));
+            }
+        };
         if phase == Phase::Claimed && !self.intend().await {
             return Ok(End::Lost);
         }
         let started = self.engine.clock().micros();
-        let result = self.call(&target, &operation, &files).await;
+        let mut result = self.call(&target, &operation, &files).await;
+        // Certainly not done, so with the next token it is done once.
+        if target.grant.is_some() && result.as_ref().is_err_and(|f| f.kind == FailureKind::AuthExpired) {
+            result = match token::fetch(self, &setup, &mut target, version).await? {
+                Ok(_) => self.call(&target, &operation, &files).await,
+                Err(failure) => Err(failure),
+            };
+        }
         self.operation = Some(operation);
         Ok(End::Called(Box::new(Call { target, started, result })))
     }

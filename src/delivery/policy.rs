@@ -41,6 +41,10 @@ static WEBHOOK: [Duration; 10] = waits([
 static SHORT_MESSAGE: [Duration; 7] =
     waits([0, 15 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR]);
 
+/// A program waits for it; what is there already is not written twice.
+static ROWS: [Duration; 9] =
+    waits([0, 5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR]);
+
 /// Waits vary by a fifth either way, so that deliveries that failed together do not come back together.
 const JITTER: f64 = 0.2;
 
@@ -75,6 +79,7 @@ impl Rules {
                 &SHORT_MESSAGE
             }
             (OperationKind::PostWebhook | OperationKind::Notify, _) | (_, Some(Channel::Webhook)) => &WEBHOOK,
+            (OperationKind::AppendRows | OperationKind::WriteRows, _) => &ROWS,
             _ => &EMAIL,
         };
         Self { schedule, idempotent }

@@ -17,6 +17,8 @@ pub(super) struct Target {
     pub connector: &'static Connector,
     pub settings: Settings,
     pub credentials: Credentials,
+    /// The credential whose access token the call takes; `credentials` are empty until it is fetched.
+    pub grant: Option<Uuid>,
     /// Changes whenever settings or credentials do.
     pub version: u64,
     /// Whose webhook endpoint it is, if it is one.
@@ -70,10 +72,16 @@ fn of_connection(
             ));
         }
     }
+    let grant = connector.auth.oauth().map(|_| connection.credential);
+    let credentials = match grant {
+        Some(_) => Credentials::default(),
+        None => setup.credentials(&services.keyring, connection).map_err(Blocked::Vault)?,
+    };
     Ok(Target {
         connector,
         settings: settings(connection),
-        credentials: setup.credentials(&services.keyring, connection).map_err(Blocked::Vault)?,
+        credentials,
+        grant,
         version: connection.secret_version.unsigned_abs(),
         webhook_of: None,
     })
@@ -89,6 +97,7 @@ fn of_webhook(services: &Services, setup: &Setup, id: Uuid) -> Result<Target, Bl
         connector: &santral_connectors::webhook::CONNECTOR,
         settings: Settings([("url".to_owned(), webhook.url.clone())].into()),
         credentials: Credentials([("secret".to_owned(), secret)].into()),
+        grant: None,
         version: 0,
         webhook_of: Some(webhook.owner),
     })

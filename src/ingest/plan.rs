@@ -74,6 +74,10 @@ impl Route {
     /// The named connection, or the channel's default.
     pub fn of(setup: &Setup, named: Option<Uuid>, channel: santral_connectors::Channel) -> Self {
         let connection = named.or_else(|| setup.default_of(channel).connection);
+        Self::through(setup, connection, named.is_some())
+    }
+
+    fn through(setup: &Setup, connection: Option<Uuid>, pinned: bool) -> Self {
         let connector = connection
             .and_then(|id| setup.connection(id))
             .and_then(|connection| santral_connectors::find(&connection.provider));
@@ -81,7 +85,24 @@ impl Route {
             connection: connector.and(connection),
             provider: connector.map(|connector| connector.id),
             limits: connector.map(|connector| &connector.limits),
-            pinned: named.is_some(),
+            pinned,
+        }
+    }
+
+    /// The connection an action goes through: of its channel, or of what can do it where there is no channel.
+    pub fn of_action(setup: &Setup, action: &Action) -> Self {
+        let named = action.connection.map(|id| id.0);
+        match action.channel {
+            Some(channel) => Self::of(setup, named, channel),
+            None => {
+                let can = |connection: &&crate::store::connections::Stored| {
+                    connection.status != "inactive"
+                        && santral_connectors::find(&connection.provider)
+                            .is_some_and(|c| c.can(action.operation))
+                };
+                let only = named.or_else(|| setup.connections.iter().find(can).map(|found| found.id));
+                Self::through(setup, only, true)
+            }
         }
     }
 }
@@ -151,7 +172,7 @@ impl Planner<'_> {
             Err(problem) => {
                 // The condition fails as a whole: one entry says so, not one per action.
                 if let Some(action) = definition.actions.first() {
-                    let route = Route::of(self.setup, action.connection.map(|id| id.0), action.channel);
+                    let route = Route::of_action(self.setup, action);
                     let mut planned = self.delivery(automation.id, action, route);
                     self.fail(&mut planned.row, problem.code, &problem.pointer, &problem.detail);
                     deliveries.push(planned);
@@ -171,7 +192,7 @@ impl Planner<'_> {
         (index, action): (usize, &Action),
         due: &Due,
     ) -> PlannedDelivery {
-        let route = Route::of(self.setup, action.connection.map(|id| id.0), action.channel);
+        let route = Route::of_action(self.setup, action);
         let mut planned = self.delivery(automation, action, route);
         match due {
             Due::Now => self.render(&mut planned, action, route),
@@ -222,10 +243,19 @@ impl Planner<'_> {
                 });
             }
             None => {
-                let none = Bilingual::new(
-                    format!("“{}” kanalına bağlı bir hesap yok.", action.channel.as_str()),
-                    format!("No account is connected for the channel “{}”.", action.channel.as_str()),
-                );
+                let none = match action.channel {
+                    Some(channel) => Bilingual::new(
+                        format!("“{}” kanalına bağlı bir hesap yok.", channel.as_str()),
+                        format!("No account is connected for the channel “{}”.", channel.as_str()),
+                    ),
+                    None => Bilingual::new(
+                        format!(
+                            "“{}” işlemini yapabilecek bir hesap bağlı değil.",
+                            action.operation.as_str()
+                        ),
+                        format!("No account is connected that can do “{}”.", action.operation.as_str()),
+                    ),
+                };
                 self.fail(&mut planned.row, "no_connection", "/channel", &none);
             }
         }
@@ -247,7 +277,7 @@ impl Planner<'_> {
                 reason: None,
                 origin: Origin::Event.as_str(),
                 operation: action.operation.as_str(),
-                channel: Some(action.channel.as_str()),
+                channel: action.channel.map(santral_connectors::Channel::as_str),
                 provider: route.provider,
                 connection: route.connection,
                 recipient: None,

@@ -74,6 +74,8 @@ sql! {
     DELETE = "delete from connections where company_id = $1 and id = $2 returning credential_id";
     DELETE_SECRET = "delete from credentials where company_id = $1 and id = $2
         and not exists (select 1 from connections where company_id = $1 and credential_id = $2)";
+    DELETE_GRANT = "delete from grants where company_id = $1 and credential_id = $2";
+    MOVED = "update connections set credential_id = $3, connected_at = $4 where company_id = $1 and id = $2";
     DEFAULTS = "select * from channel_defaults where company_id = $1";
     PUT_DEFAULT = "insert into channel_defaults (company_id, channel, connection_id, fallback_id)
         values ($1, $2, $3, $4) on conflict (company_id, channel) do update
@@ -140,7 +142,8 @@ pub struct Put {
     pub status: &'static str,
     pub settings: String,
     pub credential: Uuid,
-    pub secret: Vec<u8>,
+    /// None where the credential is stored already.
+    pub secret: Option<Vec<u8>>,
 }
 
 /// Stores a connection that was just checked.
@@ -158,7 +161,26 @@ pub async fn put(tx: &mut Tx, c: &Put, now: Micros) -> Result<()> {
     ];
     // The connection's row first, as everywhere: writers that lock in one order cannot block each other.
     tx.execute(&PUT, args).await?;
-    tx.execute(&PUT_SECRET, args![c.company, c.credential, c.secret.clone(), now]).await.map(drop)
+    match &c.secret {
+        Some(secret) => {
+            tx.execute(&PUT_SECRET, args![c.company, c.credential, secret.clone(), now]).await.map(drop)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Puts a connection on a grant that was just given.
+pub async fn moved(tx: &mut Tx, (company, id): (Uuid, Uuid), credential: Uuid, now: Micros) -> Result<()> {
+    tx.execute(&MOVED, args![company, id, credential, now]).await.map(drop)
+}
+
+/// Forgets a credential, and the grant behind it, if no connection uses it any more.
+pub async fn forget_secret(tx: &mut Tx, company: Uuid, credential: Uuid) -> Result<bool> {
+    if tx.execute(&DELETE_SECRET, args![company, credential]).await? == 0 {
+        return Ok(false);
+    }
+    tx.execute(&DELETE_GRANT, args![company, credential]).await?;
+    Ok(true)
 }
 
 /// Gives a connection another label and leaves the rest.
@@ -209,12 +231,19 @@ pub async fn used(tx: &mut Tx, uses: &[(Uuid, Uuid, Micros)]) -> Result<()> {
     tx.execute_bulk(&USED, bulk, args![]).await.map(drop)
 }
 
+/// What deleting a connection took away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deleted {
+    /// No other connection used the credential, so it is gone too.
+    pub credential_too: bool,
+}
+
 /// Forgets a connection and, if no other uses it, its credential. Channels that used it fall back or stand empty.
-pub async fn delete(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<bool> {
-    let Some(row) = tx.fetch_optional(&DELETE, args![company, id]).await? else { return Ok(false) };
-    tx.execute(&DELETE_SECRET, args![company, row.uuid("credential_id")?]).await?;
+pub async fn delete(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<Option<Deleted>> {
+    let Some(row) = tx.fetch_optional(&DELETE, args![company, id]).await? else { return Ok(None) };
+    let credential_too = forget_secret(tx, company, row.uuid("credential_id")?).await?;
     tx.execute(&UNSET_DEFAULT, args![company, id]).await?;
-    Ok(true)
+    Ok(Some(Deleted { credential_too }))
 }
 
 pub async fn defaults(tx: &mut Tx, company: Uuid) -> Result<Vec<ChannelDefault>> {

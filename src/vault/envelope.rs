@@ -11,6 +11,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::hmac;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -122,6 +123,18 @@ impl CompanyKey {
 
     pub(super) fn bytes(&self) -> &[u8; KEY] {
         &self.bytes
+    }
+
+    /// A keyed hash of `data` for one purpose (HMAC-SHA-256): the same for the same data as long as the key lives, and
+    /// nothing to anybody without it.
+    ///
+    /// # Errors
+    /// [`VaultError::Cipher`] when the cryptographic library fails.
+    pub fn mac(&self, purpose: &str, data: &[u8]) -> Result<[u8; 32], VaultError> {
+        let purpose = cipher::bind(&[b"data key: mac", purpose.as_bytes()]);
+        let key = cipher::derive::<32>(&self.bytes, &purpose)?;
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*key), data);
+        tag.as_ref().try_into().map_err(|_| VaultError::Cipher("a keyed hash"))
     }
 
     /// Seals `plaintext` for `place`, under a fresh record key. It grows by 97 bytes.

@@ -21,6 +21,8 @@ mod mail;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod retention;

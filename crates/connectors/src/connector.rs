@@ -12,7 +12,8 @@ use crate::failure::Failure;
 use crate::http::Http;
 use crate::manifest::{Auth, Complete, Field, Limits, Preset};
 use crate::operation::{
-    Check, Notify, Op, Operation, OperationKind, PostChat, PostWebhook, SendEmail, SendSms, SendWhatsapp,
+    AppendRows, Check, Notify, Op, Operation, OperationKind, PostChat, PostWebhook, SendEmail, SendSms,
+    SendWhatsapp, WriteRows,
 };
 use crate::smtp::Smtp;
 use crate::values::{Credentials, Settings};
@@ -71,6 +72,8 @@ pub enum Action {
     PostChat(&'static dyn Perform<PostChat>),
     PostWebhook(&'static dyn Perform<PostWebhook>),
     Notify(&'static dyn Perform<Notify>),
+    AppendRows(&'static dyn Perform<AppendRows>),
+    WriteRows(&'static dyn Perform<WriteRows>),
 }
 
 /// Carries out one operation.
@@ -123,6 +126,10 @@ impl Connector {
                     return output(a.perform(cx, op).await?);
                 }
                 (Action::Notify(a), Operation::Notify(op)) => return output(a.perform(cx, op).await?),
+                (Action::AppendRows(a), Operation::AppendRows(op)) => {
+                    return output(a.perform(cx, op).await?);
+                }
+                (Action::WriteRows(a), Operation::WriteRows(op)) => return output(a.perform(cx, op).await?),
                 _ => {}
             }
         }
@@ -159,6 +166,8 @@ impl Action {
             Self::PostChat(_) => OperationKind::PostChat,
             Self::PostWebhook(_) => OperationKind::PostWebhook,
             Self::Notify(_) => OperationKind::Notify,
+            Self::AppendRows(_) => OperationKind::AppendRows,
+            Self::WriteRows(_) => OperationKind::WriteRows,
         }
     }
 }

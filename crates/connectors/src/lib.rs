@@ -17,7 +17,9 @@ pub mod address;
 mod connector;
 pub mod email;
 pub mod failure;
+pub mod google;
 pub mod http;
+pub mod idp;
 pub mod manifest;
 pub mod operation;
 pub mod smtp;
@@ -34,7 +36,13 @@ pub use operation::{Operation, OperationKind};
 pub use values::{Credentials, FieldProblem, OwnedText, Settings};
 
 /// Every provider this build knows, in the order pages list them.
-pub static REGISTRY: &[&Connector] = &[&email::smtp::CONNECTOR, &webhook::CONNECTOR];
+pub static REGISTRY: &[&Connector] = &[
+    &email::gmail::CONNECTOR,
+    &email::outlook::CONNECTOR,
+    &email::smtp::CONNECTOR,
+    &google::sheets::CONNECTOR,
+    &webhook::CONNECTOR,
+];
 
 /// Looks a provider up by its id, such as `smtp`.
 pub fn find(provider: &str) -> Option<&'static Connector> {

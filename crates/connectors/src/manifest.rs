@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::idp::Idp;
 use crate::values::{Credentials, FieldProblem, Settings};
 
 /// A text for people in both languages; a missing one does not compile.
@@ -16,12 +17,35 @@ pub struct Text {
 pub enum Auth {
     /// Typed fields, proven by a check.
     Fields,
+    /// Consent at an identity provider.
+    OAuth(OAuth),
+}
+
+/// What a connector needs of a grant. Its credentials are `access_token` and `account`, the account's label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OAuth {
+    pub idp: &'static Idp,
+    /// Without these it cannot work.
+    pub scopes: &'static [&'static str],
+    /// Asked for too; without them something less important does not work.
+    pub optional_scopes: &'static [&'static str],
+    /// Its check asks the identity provider, so the address configured for that one holds for it.
+    pub check_asks_idp: bool,
 }
 
 impl Auth {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Fields => "fields",
+            Self::OAuth(_) => "oauth",
+        }
+    }
+
+    /// What it needs of a grant, where it is connected by consent.
+    pub const fn oauth(&self) -> Option<&OAuth> {
+        match self {
+            Self::Fields => None,
+            Self::OAuth(oauth) => Some(oauth),
         }
     }
 }

@@ -14,6 +14,8 @@ pub enum Operation {
     PostChat(PostChat),
     PostWebhook(PostWebhook),
     Notify(Notify),
+    AppendRows(AppendRows),
+    WriteRows(WriteRows),
 }
 
 /// The operations by name, as automations, deliveries and the API write them.
@@ -27,6 +29,8 @@ pub enum OperationKind {
     PostChat,
     PostWebhook,
     Notify,
+    AppendRows,
+    WriteRows,
 }
 
 /// An operation that connectors implement with [`crate::Perform`].
@@ -172,6 +176,48 @@ pub struct Notify {
     pub data: Box<RawValue>,
 }
 
+/// A row's cell: text, number, truth value, or nothing.
+pub type Cell = serde_json::Value;
+
+/// Rows for the end of a spreadsheet, each once: a further column holds a key that tells repeats.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AppendRows {
+    /// The spreadsheet's id. Without it, the one that was made here under this title; made where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spreadsheet: Option<String>,
+    pub title: String,
+    /// The sheet within; the first one when absent, made where there is none of this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+    /// The header row, written where the sheet is empty.
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// Rows for a fixed place of a spreadsheet that was made for them: the same rows again change nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WriteRows {
+    /// Tells the spreadsheet apart from all others: the export's id.
+    pub key: String,
+    pub title: String,
+    pub columns: Vec<String>,
+    /// Rows before these, not counting the header.
+    pub offset: u32,
+    /// Rows in all, for which room is made.
+    pub total: u32,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// Where rows are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowsWritten {
+    pub spreadsheet: String,
+    pub url: String,
+    /// In A1 notation; absent when the rows were there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<String>,
+}
+
 impl Op for Check {
     type Output = Checked;
 }
@@ -193,6 +239,12 @@ impl Op for PostWebhook {
 impl Op for Notify {
     type Output = Sent;
 }
+impl Op for AppendRows {
+    type Output = RowsWritten;
+}
+impl Op for WriteRows {
+    type Output = RowsWritten;
+}
 
 impl Operation {
     pub const fn kind(&self) -> OperationKind {
@@ -204,6 +256,8 @@ impl Operation {
             Self::PostChat(_) => OperationKind::PostChat,
             Self::PostWebhook(_) => OperationKind::PostWebhook,
             Self::Notify(_) => OperationKind::Notify,
+            Self::AppendRows(_) => OperationKind::AppendRows,
+            Self::WriteRows(_) => OperationKind::WriteRows,
         }
     }
 
@@ -226,6 +280,8 @@ impl OperationKind {
             Self::PostChat => "post_chat",
             Self::PostWebhook => "post_webhook",
             Self::Notify => "notify",
+            Self::AppendRows => "append_rows",
+            Self::WriteRows => "write_rows",
         }
     }
 }

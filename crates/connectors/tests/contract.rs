@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use santral_connectors::manifest::{Field, FieldKind, Part, Text};
 use santral_connectors::operation::{
-    Check, MessageKind, Notify, PostChat, PostWebhook, RecipientType, SendEmail, SendSms, SendWhatsapp,
+    AppendRows, Check, MessageKind, Notify, PostChat, PostWebhook, RecipientType, SendEmail, SendSms,
+    SendWhatsapp, WriteRows,
 };
 use santral_connectors::smtp::{Cause, SmtpFailure, Stage};
 use santral_connectors::testing::{FakeHttp, FakeSmtp};
@@ -24,9 +25,14 @@ fn sample_form(connector: &Connector, part: Part) -> Map<String, Value> {
 fn samples(connector: &Connector) -> (Settings, Credentials) {
     let (settings, credentials) = (Part::Settings, Part::Credentials);
     let (settings, credentials) = (sample_form(connector, settings), sample_form(connector, credentials));
-    connector
+    let (settings, mut credentials) = connector
         .validate(&settings, &credentials, None)
-        .unwrap_or_else(|problems| panic!("{}: its samples are refused: {problems:?}", connector.id))
+        .unwrap_or_else(|problems| panic!("{}: its samples are refused: {problems:?}", connector.id));
+    if connector.auth.oauth().is_some() {
+        let granted = [("access_token", "ya29.canary-token"), ("account", "satis@firma.com.tr")];
+        credentials.0.extend(granted.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+    (settings, credentials)
 }
 
 /// Exhaustive: a new operation must say here what a usual one looks like.
@@ -72,6 +78,21 @@ fn sample_operation(kind: OperationKind) -> Operation {
             timestamp: "2026-11-24T10:00:00Z".to_owned(),
             data: raw("{}"),
         }),
+        OperationKind::AppendRows => Operation::AppendRows(AppendRows {
+            spreadsheet: None,
+            title: "Faturalar".to_owned(),
+            sheet: None,
+            columns: vec!["No".to_owned(), "Tutar".to_owned()],
+            rows: vec![vec![json!("F-1"), json!(12.5)]],
+        }),
+        OperationKind::WriteRows => Operation::WriteRows(WriteRows {
+            key: "tsk_1".to_owned(),
+            title: "Rapor".to_owned(),
+            columns: vec!["No".to_owned()],
+            offset: 0,
+            total: 1,
+            rows: vec![vec![json!("F-1")]],
+        }),
     }
 }
 
@@ -106,6 +127,9 @@ fn each_action(mut test: impl FnMut(&'static Connector, OperationKind)) {
 
 fn assert_holds_no_secret(connector: &Connector, kind: OperationKind, shown: &str) {
     let (_, credentials) = samples(connector);
+    if let Some(token) = credentials.get("access_token").filter(|_| connector.auth.oauth().is_some()) {
+        assert!(!shown.contains(token), "{} {}: shows its token: {shown}", connector.id, kind.as_str());
+    }
     for field in connector.fields.iter().filter(|field| field.kind_is_secret()) {
         let secret = credentials.get(field.key).unwrap();
         assert!(
@@ -225,7 +249,7 @@ fn credentials_show_no_value() {
 
 #[test]
 fn every_declared_action_is_carried_out_and_every_other_refused() {
-    const ALL: [OperationKind; 7] = [
+    const ALL: [OperationKind; 9] = [
         OperationKind::Check,
         OperationKind::SendEmail,
         OperationKind::SendSms,
@@ -233,6 +257,8 @@ fn every_declared_action_is_carried_out_and_every_other_refused() {
         OperationKind::PostChat,
         OperationKind::PostWebhook,
         OperationKind::Notify,
+        OperationKind::AppendRows,
+        OperationKind::WriteRows,
     ];
     for connector in REGISTRY {
         for kind in ALL {

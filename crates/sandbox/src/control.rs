@@ -5,6 +5,9 @@
 //! | `GET`/`POST`/`DELETE /control/smtp/faults` | [`SmtpFault`] |
 //! | `PUT /control/smtp/accounts` | `[{"user","password"}]` |
 //! | `GET`/`POST`/`DELETE /control/webhook/{name}/faults` | [`WebhookFault`] |
+//! | `GET /control/oauth` | none: what the identity providers were asked |
+//! | `POST /control/oauth` | [`Order`]: lifetimes, rotation, revocation |
+//! | `GET`/`POST`/`DELETE /control/oauth/faults` | [`OauthFault`] |
 //! | `POST /control/reset` | none: forgets mails, webhooks and all faults |
 //!
 //! Orders that make no sense are answered 422 with the reason.
@@ -18,6 +21,7 @@ use axum::{Json, Router};
 use crate::config::Account;
 use crate::http::App;
 use crate::smtp::SmtpFault;
+use crate::vendors::oauth::{OauthFault, Order};
 use crate::vendors::webhook::{WebhookFault, no_such_name};
 
 pub(crate) fn routes() -> Router<App> {
@@ -28,6 +32,8 @@ pub(crate) fn routes() -> Router<App> {
             "/control/webhook/{name}/faults",
             get(webhook_faults).post(add_webhook_fault).delete(clear_webhook_faults),
         )
+        .route("/control/oauth", get(oauth_report).post(order_oauth))
+        .route("/control/oauth/faults", get(oauth_faults).post(add_oauth_fault).delete(clear_oauth_faults))
         .route("/control/reset", post(reset))
 }
 
@@ -68,10 +74,34 @@ async fn clear_webhook_faults(State(app): State<App>, Path(name): Path<String>) 
     })
 }
 
+async fn oauth_report(State(app): State<App>) -> Response {
+    Json(app.oauth.report()).into_response()
+}
+
+async fn order_oauth(State(app): State<App>, Json(order): Json<Order>) -> StatusCode {
+    app.oauth.order(&order);
+    StatusCode::NO_CONTENT
+}
+
+async fn oauth_faults(State(app): State<App>) -> Response {
+    Json(app.oauth.faults()).into_response()
+}
+
+async fn add_oauth_fault(State(app): State<App>, Json(fault): Json<OauthFault>) -> StatusCode {
+    app.oauth.add_fault(fault);
+    StatusCode::CREATED
+}
+
+async fn clear_oauth_faults(State(app): State<App>) -> StatusCode {
+    app.oauth.clear_faults();
+    StatusCode::NO_CONTENT
+}
+
 async fn reset(State(app): State<App>) -> StatusCode {
     app.mailbox.clear();
     app.smtp.faults.clear();
     app.webhooks.clear();
+    app.oauth.clear_faults();
     StatusCode::NO_CONTENT
 }
 

@@ -20,6 +20,9 @@ use tower::ServiceExt;
 use crate::ledger::Ledger;
 use crate::mailbox::Mailbox;
 use crate::smtp::Server;
+use crate::vendors::graph::Drafts;
+use crate::vendors::oauth::OAuth;
+use crate::vendors::sheets::Sheets;
 use crate::vendors::webhook::Webhooks;
 use crate::{control, pages, vendors};
 
@@ -32,6 +35,9 @@ pub(crate) struct Shared {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) smtp: Arc<Server>,
     pub(crate) webhooks: Webhooks,
+    pub(crate) oauth: OAuth,
+    pub(crate) drafts: Drafts,
+    pub(crate) sheets: Sheets,
     pub(crate) ledger: Option<Ledger>,
     pub(crate) ca_pem: String,
     pub(crate) smtp_addr: SocketAddr,

@@ -1,8 +1,8 @@
 //! The pages people look at: start page, mailbox, one mail. Server-rendered, no script, Turkish first (`?lang=en`).
 
-mod html;
+pub(crate) mod html;
 mod index;
-mod layout;
+pub(crate) mod layout;
 mod mail;
 mod mailbox;
 
@@ -40,14 +40,14 @@ pub(crate) enum Lang {
 }
 
 impl Lang {
-    const fn pick<'a>(self, tr: &'a str, en: &'a str) -> &'a str {
+    pub(crate) const fn pick<'a>(self, tr: &'a str, en: &'a str) -> &'a str {
         match self {
             Self::Tr => tr,
             Self::En => en,
         }
     }
 
-    const fn code(self) -> &'static str {
+    pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::Tr => "tr",
             Self::En => "en",

@@ -11,6 +11,9 @@ use crate::http::{self, Shared};
 use crate::ledger::Ledger;
 use crate::mailbox::Mailbox;
 use crate::smtp::{self, Security, Server, SmtpFaults};
+use crate::vendors::graph::Drafts;
+use crate::vendors::oauth::OAuth;
+use crate::vendors::sheets::Sheets;
 use crate::vendors::webhook::{Webhook, WebhookFaultError, Webhooks};
 
 /// All simulated vendors, running until shut down or dropped.
@@ -43,6 +46,9 @@ impl Sandbox {
             mailbox,
             smtp: Arc::clone(&server),
             webhooks: Webhooks::new(config.capacity, config.count_only),
+            oauth: OAuth::default(),
+            drafts: Drafts::default(),
+            sheets: Sheets::default(),
             ledger,
             ca_pem,
             smtp_addr,
@@ -92,6 +98,16 @@ impl Sandbox {
     /// From now on these may sign in to the SMTP server, and no others.
     pub fn set_accounts(&self, accounts: Vec<Account>) {
         self.shared.smtp.set_accounts(accounts);
+    }
+
+    /// The identity providers Google and Microsoft, and the accounts behind them.
+    pub fn oauth(&self) -> &OAuth {
+        &self.shared.oauth
+    }
+
+    /// The spreadsheets of the accounts at Google.
+    pub fn sheets(&self) -> &Sheets {
+        &self.shared.sheets
     }
 
     /// The receiver behind `/webhook/{name}`.

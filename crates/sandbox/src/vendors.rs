@@ -2,6 +2,11 @@
 //! is [`crate::smtp`].
 
 mod files;
+mod gmail;
+pub(crate) mod graph;
+mod mime;
+pub mod oauth;
+pub mod sheets;
 pub mod webhook;
 
 use axum::Router;
@@ -9,5 +14,11 @@ use axum::Router;
 use crate::http::App;
 
 pub(crate) fn routes() -> Router<App> {
-    Router::new().merge(webhook::routes()).merge(files::routes())
+    Router::new()
+        .merge(webhook::routes())
+        .merge(files::routes())
+        .merge(oauth::routes())
+        .merge(gmail::routes())
+        .merge(graph::routes())
+        .merge(sheets::routes())
 }

@@ -86,7 +86,8 @@ impl Renderer {
                     PostWebhook { to: to.clone(), subject, text, html, event: scope.event().to_raw() };
                 Ok(Rendered { to, operation: Operation::PostWebhook(operation) })
             }
-            OperationKind::Check | OperationKind::Notify => Err(Problem::new(
+            OperationKind::AppendRows => self.rows(action, scope),
+            OperationKind::Check | OperationKind::Notify | OperationKind::WriteRows => Err(Problem::new(
                 "/operation",
                 "operation_not_available",
                 "Bu işlem bir otomasyonun eylemi olamaz.",

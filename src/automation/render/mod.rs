@@ -2,6 +2,7 @@
 
 mod action;
 mod recipient;
+mod rows;
 mod vet;
 
 use std::sync::LazyLock;

@@ -53,6 +53,25 @@ pub struct BuiltMail {
     pub content: Bytes,
 }
 
+impl BuiltMail {
+    /// The message with a `Bcc` header, for APIs that read the recipients from the headers and take that one away.
+    pub fn with_bcc(&self, email: &SendEmail) -> Bytes {
+        let hidden: Vec<String> = email
+            .bcc
+            .iter()
+            .filter_map(|text| text.parse::<Mailbox>().ok())
+            .map(|mailbox| mailbox.address.to_string())
+            .collect();
+        if hidden.is_empty() {
+            return self.content.clone();
+        }
+        // One address a line (RFC 5322 §2.2.3), so that no line grows too long.
+        let mut bytes = format!("Bcc: {}\r\n", hidden.join(",\r\n ")).into_bytes();
+        bytes.extend_from_slice(&self.content);
+        bytes.into()
+    }
+}
+
 struct Recipients {
     to: Mailbox,
     cc: Vec<Mailbox>,

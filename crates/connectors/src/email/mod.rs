@@ -1,5 +1,8 @@
 //! E-mail providers and what they share.
 
+pub mod gmail;
 pub mod message;
+pub mod outlook;
+mod sender;
 pub mod smtp;
-mod smtp_failure;
+pub(crate) mod smtp_failure;

@@ -54,7 +54,7 @@ pub(super) fn classify(failure: &SmtpFailure, secrets: &[String]) -> Failure {
 }
 
 /// A server's words on one line, without control characters and secrets, cut to a readable length.
-pub(super) fn readable(text: &str, secrets: &[String]) -> String {
+pub(crate) fn readable(text: &str, secrets: &[String]) -> String {
     // Before and after tidying: a secret may hold the double spaces that tidying removes.
     let scrubbed = scrub(text, secrets);
     let line: String = scrubbed.chars().map(|c| if breaks_lines(c) { ' ' } else { c }).collect();

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::Lang;
 
 /// Text from outside, safe within elements and double-quoted attributes.
-pub(super) struct Safe<'a>(pub(super) &'a str);
+pub(crate) struct Safe<'a>(pub(crate) &'a str);
 
 impl Display for Safe<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -30,7 +30,7 @@ impl Display for Safe<'_> {
 }
 
 /// A `<time>` element in the zone of the machine.
-pub(super) fn time(micros: i64, lang: Lang) -> String {
+pub(crate) fn time(micros: i64, lang: Lang) -> String {
     let at = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
     let shown = at.to_zoned_datetime(TimeZone::system());
     let format = lang.pick("%d.%m.%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S");
@@ -38,7 +38,7 @@ pub(super) fn time(micros: i64, lang: Lang) -> String {
 }
 
 /// `812 B`, `14 KB`, `2,5 MB`.
-pub(super) fn size(bytes: usize, lang: Lang) -> String {
+pub(crate) fn size(bytes: usize, lang: Lang) -> String {
     match bytes {
         0..1_024 => format!("{bytes} B"),
         1_024..1_048_576 => format!("{} KB", bytes.div_ceil(1_024)),
@@ -50,7 +50,7 @@ pub(super) fn size(bytes: usize, lang: Lang) -> String {
 }
 
 /// A name for `Content-Disposition` by RFC 6266 and RFC 8187; nothing of it reaches the header unescaped.
-pub(super) fn disposition(name: &str) -> String {
+pub(crate) fn disposition(name: &str) -> String {
     let mut encoded = String::new();
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
@@ -63,7 +63,7 @@ pub(super) fn disposition(name: &str) -> String {
 }
 
 /// Line icons, 24 by 24; drawn by hand after the common outline style.
-pub(super) fn icon(name: &str) -> String {
+pub(crate) fn icon(name: &str) -> String {
     let paths = match name {
         "mail" => {
             r#"<path d="M4 5h16a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1z"/><path d="m3 7 9 6 9-6"/>"#

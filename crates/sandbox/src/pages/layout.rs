@@ -11,14 +11,14 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; fram
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// A page to be.
-pub(super) struct Page<'a> {
-    pub(super) lang: Lang,
-    pub(super) title: &'a str,
+pub(crate) struct Page<'a> {
+    pub(crate) lang: Lang,
+    pub(crate) title: &'a str,
     /// Path and query without `lang`, for the language links.
-    pub(super) here: &'a str,
+    pub(crate) here: &'a str,
     /// Reload after so many seconds.
-    pub(super) refresh: Option<u8>,
-    pub(super) body: String,
+    pub(crate) refresh: Option<u8>,
+    pub(crate) body: String,
 }
 
 impl IntoResponse for Page<'_> {

@@ -1,0 +1,339 @@
+//! Fetching the next access token: one caller of all nodes asks the vendor, under a lease; its answer is committed
+//! before anybody uses it. No lock and no transaction is held while the vendor is asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use santral_connectors::http::Http as _;
+use santral_connectors::idp::{self, Idp, Refusal, RefusalKind, read_tokens};
+use santral_connectors::{Failure, FailureKind};
+use uuid::Uuid;
+
+use super::secret::Secret;
+use super::servers::{App, Servers};
+use super::tokens::{Token, Trouble};
+use super::{TOO_LATE, refresh_at};
+use crate::clock::{Clock, Micros};
+use crate::companies::setup::Setup;
+use crate::db::{self, Db};
+use crate::ids::{CompanyId, CredentialId, new_uuid};
+use crate::outbound::Outbound;
+use crate::random;
+use crate::store::grants::{self, Stored};
+use crate::store::{nodes, oauth};
+use crate::vault::{Keyring, Place};
+
+/// A vendor that answers slower than this is given up.
+const DEADLINE: Duration = Duration::from_secs(75);
+/// How long a lease stands when nobody extends it: whoever has it has died then.
+const LEASE: Micros = 10_000_000;
+/// While the vendor is asked, the lease is extended this often.
+const EXTEND_EVERY: Duration = Duration::from_secs(3);
+/// New tokens are not given up for so long although the database is away.
+const KEEP_TRYING: Micros = 30_000_000;
+/// Who waits for another's answer looks again after this long.
+const LOOK_AGAIN: Duration = Duration::from_millis(150);
+/// The wait after a failed try, doubled with each, up to the longest.
+const FIRST_WAIT: Micros = 15_000_000;
+const LONGEST_WAIT: Micros = 600_000_000;
+const DAY: Micros = 24 * 3600 * 1_000_000;
+
+/// What fetching works with.
+#[derive(Debug)]
+pub(super) struct Fetcher {
+    pub db: Db,
+    pub clock: Clock,
+    pub keyring: Arc<Keyring>,
+    pub outbound: Outbound,
+    pub servers: Servers,
+}
+
+/// A grant opened, on its way to new tokens.
+struct Opened {
+    idp: &'static Idp,
+    stored: Stored,
+    secret: Secret,
+}
+
+/// A token of a version after `than`: the one that somebody else has stored meanwhile, or the next one.
+pub(super) async fn fetch(
+    fetcher: &Fetcher,
+    setup: &Arc<Setup>,
+    credential: Uuid,
+    than: i64,
+) -> Result<Token, Trouble> {
+    loop {
+        let opened = open(fetcher, setup, credential).await?;
+        let now = fetcher.clock.micros();
+        if opened.stored.version > than && opened.stored.expires_at - TOO_LATE > now {
+            return Ok(opened.token());
+        }
+        if let Some(why) = &opened.stored.dead {
+            return Err(Trouble::Vendor(over(why)));
+        }
+        let owner = new_uuid();
+        if lease(fetcher, &opened.stored, owner).await? {
+            return ask(fetcher, setup, opened, owner).await;
+        }
+        let jitter = LOOK_AGAIN.mul_f64(0.5 + random::fraction());
+        tokio::time::sleep(jitter).await;
+    }
+}
+
+async fn open(fetcher: &Fetcher, setup: &Arc<Setup>, credential: Uuid) -> Result<Opened, Trouble> {
+    let mut tx = fetcher.db.company(setup.id).read().await?;
+    let stored = grants::find(&mut tx, setup.id.0, credential).await?;
+    drop(tx);
+    let stored = stored.ok_or_else(|| Trouble::Vendor(over("grant_missing")))?;
+    let idp = idp::find(&stored.idp).ok_or_else(|| {
+        Trouble::Vendor(Failure::retryable(
+            "token_unavailable",
+            "this server does not know the identity provider",
+        ))
+    })?;
+    let secret = setup
+        .key(&fetcher.keyring)
+        .and_then(|key| Secret::open(&key, (setup.id.0, credential), &stored.secret))
+        .map_err(|error| {
+            tracing::error!(credential = %CredentialId(credential), %error, "a grant's tokens do not open");
+            Trouble::Vendor(Failure::retryable("credential_unreadable", "the stored tokens do not open"))
+        })?;
+    Ok(Opened { idp, stored, secret })
+}
+
+impl Opened {
+    fn token(&self) -> Token {
+        Token {
+            credentials: self.secret.for_connector(&self.stored.label),
+            version: self.stored.version,
+            expires_at: self.stored.expires_at,
+        }
+    }
+
+    const fn key(&self) -> (Uuid, Uuid) {
+        (self.stored.company, self.stored.credential)
+    }
+
+    const fn generation(&self) -> (Uuid, Uuid, i64) {
+        (self.stored.company, self.stored.credential, self.stored.version)
+    }
+}
+
+/// A failure that ends the grant: only a person's consent helps.
+fn over(why: &str) -> Failure {
+    let (code, words) = why.split_once(": ").unwrap_or((why, ""));
+    Failure::auth_expired(code.to_owned(), words)
+}
+
+async fn lease(fetcher: &Fetcher, stored: &Stored, owner: Uuid) -> db::Result<bool> {
+    let mut tx = fetcher.db.company(CompanyId(stored.company)).write().await?;
+    let now = nodes::database_now(&mut tx).await?;
+    // In a process that has the database to itself, turns are taken in memory: a lease is a dead process'.
+    let ended = if fetcher.db.is_single_process() { Micros::MAX } else { now };
+    let key = (stored.company, stored.credential, stored.version);
+    let leased = grants::lease(&mut tx, key, owner, (ended, now + LEASE)).await?;
+    tx.commit().await?;
+    Ok(leased)
+}
+
+async fn ask(fetcher: &Fetcher, setup: &Arc<Setup>, opened: Opened, owner: Uuid) -> Result<Token, Trouble> {
+    let began = fetcher.clock.micros();
+    let answered = match app(fetcher, setup, &opened.stored).await? {
+        Some(app) => {
+            let asked = answer(fetcher, &app, &opened);
+            tokio::pin!(asked);
+            loop {
+                tokio::select! {
+                    answered = &mut asked => break answered,
+                    () = tokio::time::sleep(EXTEND_EVERY) => extend(fetcher, &opened, owner).await,
+                }
+            }
+        }
+        None => Err(Refusal {
+            kind: RefusalKind::Client,
+            code: "app_missing".to_owned(),
+            words: "the app that the account was granted to is not configured any more".to_owned(),
+        }),
+    };
+    match answered {
+        Ok(tokens) => {
+            let expires_at = began + i64::try_from(tokens.expires_in.as_micros()).unwrap_or(i64::MAX / 2);
+            let secret = opened.secret.after(&tokens);
+            store(fetcher, setup, &opened, (secret, expires_at)).await
+        }
+        Err(refusal) if refusal.kind == RefusalKind::Grant => ended(fetcher, setup, &opened, &refusal).await,
+        Err(refusal) => postponed(fetcher, &opened, owner, &refusal).await,
+    }
+}
+
+/// The vendor takes its time. If this fails, the version still keeps two answers from being taken.
+async fn extend(fetcher: &Fetcher, opened: &Opened, owner: Uuid) {
+    let extended = async {
+        let mut tx = fetcher.db.company(CompanyId(opened.stored.company)).write().await?;
+        let now = nodes::database_now(&mut tx).await?;
+        grants::extend(&mut tx, opened.key(), owner, now + LEASE).await?;
+        tx.commit().await
+    };
+    if let Err(error) = extended.await {
+        tracing::warn!(credential = %CredentialId(opened.stored.credential), %error, "a lease was not extended");
+    }
+}
+
+/// The app that the grant was given to.
+async fn app(fetcher: &Fetcher, setup: &Arc<Setup>, stored: &Stored) -> Result<Option<App>, Trouble> {
+    let app = if stored.own_app {
+        own_app(fetcher, setup, &stored.idp).await?
+    } else {
+        fetcher.servers.app(&stored.idp)
+    };
+    Ok(app.filter(|app| app.id == stored.client_id))
+}
+
+async fn own_app(fetcher: &Fetcher, setup: &Arc<Setup>, idp: &str) -> Result<Option<App>, Trouble> {
+    let mut tx = fetcher.db.company(setup.id).read().await?;
+    let apps = oauth::apps(&mut tx, setup.id.0).await?;
+    drop(tx);
+    let Some(own) = apps.into_iter().find(|app| app.idp == idp) else { return Ok(None) };
+    let place = Place { table: "oauth_apps", company: setup.id.0, row: own.id, field: "secret" };
+    let secret = setup.key(&fetcher.keyring).and_then(|key| key.open(&place, &own.secret));
+    Ok(secret.ok().and_then(|secret| String::from_utf8(secret.to_vec()).ok()).map(|secret| App {
+        id: own.client_id,
+        secret: secret.into(),
+        is_own: true,
+    }))
+}
+
+/// Asks the vendor. What cannot be read or did not come is trouble, never the end of a grant.
+async fn answer(fetcher: &Fetcher, app: &App, opened: &Opened) -> Result<idp::Tokens, Refusal> {
+    let trouble = |code: &str, words: &str| Refusal {
+        kind: RefusalKind::Unavailable,
+        code: code.to_owned(),
+        words: words.to_owned(),
+    };
+    let Some(refresh_token) = opened.secret.refresh_token() else {
+        return Err(Refusal {
+            kind: RefusalKind::Grant,
+            code: "no_refresh_token".to_owned(),
+            words: String::new(),
+        });
+    };
+    let server = fetcher.servers.server(opened.idp);
+    let granted: Vec<String> = opened.stored.scopes.split(' ').map(str::to_owned).collect();
+    let request = idp::refresh(&server, &app.client(), refresh_token, &granted)
+        .ok_or_else(|| trouble("url_invalid", "the token address cannot be called"))?;
+    let port = fetcher.outbound.http(fetcher.servers.trust(opened.idp.id), DEADLINE, None);
+    let answer = port.send(request).await.map_err(|failure| {
+        let words = if failure.kind == FailureKind::Unconfirmed { "no answer came" } else { "no connection" };
+        trouble(&failure.code, words)
+    })?;
+    let mut secrets = opened.secret.values();
+    secrets.push(app.secret.expose().to_owned());
+    read_tokens(opened.idp, answer.status(), answer.body(), &secrets)
+}
+
+/// Commits the new tokens, and does not give up while the database is away for a moment: a vendor that rotates will
+/// not give them twice.
+async fn store(
+    fetcher: &Fetcher,
+    setup: &Arc<Setup>,
+    opened: &Opened,
+    (secret, expires_at): (Secret, Micros),
+) -> Result<Token, Trouble> {
+    let (company, credential) = opened.key();
+    let sealed = setup.key(&fetcher.keyring).and_then(|key| secret.seal(&key, company, credential));
+    let sealed = sealed.map_err(|error| {
+        tracing::error!(credential = %CredentialId(credential), %error, "new tokens cannot be sealed");
+        Trouble::Vendor(Failure::retryable("token_unavailable", "the new tokens cannot be stored"))
+    })?;
+    let give_up = fetcher.clock.micros() + KEEP_TRYING;
+    loop {
+        let now = fetcher.clock.micros();
+        let stored = async {
+            let mut tx = fetcher.db.company(CompanyId(company)).write().await?;
+            let times = (expires_at, refresh_at(now, expires_at));
+            let is_next = grants::renew(&mut tx, opened.generation(), &sealed, times, now).await?;
+            tx.commit().await?;
+            Ok::<_, db::Error>(is_next)
+        };
+        match stored.await {
+            Ok(true) => {
+                return Ok(Token {
+                    credentials: secret.for_connector(&opened.stored.label),
+                    version: opened.stored.version + 1,
+                    expires_at,
+                });
+            }
+            // Reconnected meanwhile, or an earlier commit went through although nobody said so.
+            Ok(false) => return Ok(open(fetcher, setup, credential).await?.token()),
+            Err(error) if now >= give_up => return Err(Trouble::Db(error)),
+            Err(error) => {
+                tracing::warn!(credential = %CredentialId(credential), %error, "new tokens are not stored yet");
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// The vendor says that the grant is over: true only if nobody has newer tokens.
+async fn ended(
+    fetcher: &Fetcher,
+    setup: &Arc<Setup>,
+    opened: &Opened,
+    refusal: &Refusal,
+) -> Result<Token, Trouble> {
+    let now = fetcher.clock.micros();
+    let why = format!("{}: {} {}", cause(opened, refusal, now), refusal.code, refusal.words);
+    let why = why.trim_end();
+    let mut tx = fetcher.db.company(CompanyId(opened.stored.company)).write().await?;
+    let died = grants::died(&mut tx, opened.generation(), why).await?;
+    tx.commit().await?;
+    if died {
+        tracing::info!(
+            credential = %CredentialId(opened.stored.credential), idp = opened.idp.id, code = refusal.code, "a grant is over"
+        );
+        return Err(Trouble::Vendor(over(why)));
+    }
+    let newer = open(fetcher, setup, opened.stored.credential).await?;
+    match &newer.stored.dead {
+        Some(why) => Err(Trouble::Vendor(over(why))),
+        None => Ok(newer.token()),
+    }
+}
+
+/// The likeliest cause: an app that Google knows as being tested loses every grant after a week.
+fn cause(opened: &Opened, refusal: &Refusal, now: Micros) -> &'static str {
+    let age = now - opened.stored.granted_at;
+    match (opened.idp.id, refusal.code.as_str()) {
+        (_, "no_refresh_token") => "grant_not_renewable",
+        ("google", "invalid_grant") if (7 * DAY..8 * DAY).contains(&age) => "grant_ended_after_a_week",
+        ("google", _) => "grant_ended_google",
+        ("microsoft", _) => "grant_ended_microsoft",
+        _ => "grant_ended",
+    }
+}
+
+/// No token for the moment. The one there is goes on being used while it lasts.
+async fn postponed(
+    fetcher: &Fetcher,
+    opened: &Opened,
+    owner: Uuid,
+    refusal: &Refusal,
+) -> Result<Token, Trouble> {
+    let tries = u32::try_from(opened.stored.tries).unwrap_or(0).min(10);
+    let wait = (FIRST_WAIT << tries).min(LONGEST_WAIT);
+    let now = fetcher.clock.micros();
+    let next = now + (wait as f64 * (0.8 + 0.4 * random::fraction())) as Micros;
+    let mut tx = fetcher.db.company(CompanyId(opened.stored.company)).write().await?;
+    grants::release(&mut tx, opened.key(), owner, next).await?;
+    tx.commit().await?;
+    let credential = CredentialId(opened.stored.credential);
+    let (idp, code, words) = (opened.idp.id, &refusal.code, &refusal.words);
+    let failure = if refusal.kind == RefusalKind::Client {
+        tracing::error!(%credential, idp, code, words, "the app at the identity provider is not accepted");
+        Failure::retryable("oauth_app_refused", format!("{code} {words}").trim_end().to_owned())
+    } else {
+        tracing::warn!(%credential, idp, code, words, "no new token could be had");
+        Failure::retryable("token_unavailable", format!("{code} {words}").trim_end().to_owned())
+    };
+    Err(Trouble::Vendor(failure))
+}
