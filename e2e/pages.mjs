@@ -39,6 +39,12 @@ export async function pages(page, demo) {
     "integrations-webhook": "/app/integrations/webhook",
     connect: "/app/integrations/email/smtp/new?preset=sendgrid",
     connection: await first("/app/integrations/email", /^\/app\/connections\/con_\w+$/),
+    deliveries: "/app/deliveries",
+    "deliveries-none": "/app/deliveries?q=nobody@example.com",
+    "delivery-failed": await first("/app/deliveries?state=failed", /^\/app\/deliveries\/dlv_\w+$/),
+    "delivery-sent": await first("/app/deliveries?state=sent", /^\/app\/deliveries\/dlv_\w+$/),
+    "delivery-scheduled": await first("/app/deliveries?state=scheduled", /^\/app\/deliveries\/dlv_\w+$/),
+    "deliveries-retry": "/app/deliveries/retry?state=failed",
     missing: "/app/nowhere",
   };
   return Object.fromEntries(Object.entries(found).filter(([, path]) => path));

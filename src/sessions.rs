@@ -319,9 +319,17 @@ pub const fn cookie_names(is_https: bool) -> [&'static str; 2] {
 /// # Errors
 /// When the database cannot be read.
 pub async fn of_headers(app: &App, headers: &HeaderMap) -> AppResult<Option<Session>> {
+    look(app, headers, true).await
+}
+
+/// As [`of_headers`]; what a page asks for by itself (`counts` is false) does not keep a session alive.
+///
+/// # Errors
+/// As [`of_headers`].
+pub async fn look(app: &App, headers: &HeaderMap, counts: bool) -> AppResult<Option<Session>> {
     for name in cookie_names(app.config.public_url.is_https()) {
         for token in cookies(headers, name) {
-            if let Some(session) = find(app, token).await? {
+            if let Some(session) = find(app, token, counts).await? {
                 return Ok(Some(session));
             }
         }
@@ -336,7 +344,7 @@ fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'
 }
 
 /// The session of a cookie's secret, unless it is over; notes that it is used.
-async fn find(app: &App, token: &str) -> AppResult<Option<Session>> {
+async fn find(app: &App, token: &str, counts: bool) -> AppResult<Option<Session>> {
     let Some(pass) = Pass::parse(PassKind::Session, token) else { return Ok(None) };
     let now = app.clock().micros();
     let company = pass.company;
@@ -346,7 +354,7 @@ async fn find(app: &App, token: &str) -> AppResult<Option<Session>> {
     let Some(stored) = stored.filter(|stored| now < stored.expires_at && now < stored.used_at + IDLE) else {
         return Ok(None);
     };
-    if now > stored.used_at + NOTED_EVERY {
+    if counts && now > stored.used_at + NOTED_EVERY {
         let mut tx = app.db().company(company).write().await?;
         sessions::used(&mut tx, company.0, stored.id, now).await?;
         tx.commit().await?;

@@ -21,10 +21,11 @@ pub(super) async fn around(State(app): State<AppState>, mut request: Request, ne
     let lang = Lang::from_accept_language(accepted);
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_foreign = !is_safe && !is_own_site(&app.config, headers);
-    let (visitor, failed) = match Visitor::of(&app, headers).await {
-        Ok(visitor) => (visitor, None),
-        Err(error) => (None, Some(error)),
-    };
+    let (visitor, failed) =
+        match Visitor::of(&app, headers, !request.uri().path().starts_with("/app/live/")).await {
+            Ok(visitor) => (visitor, None),
+            Err(error) => (None, Some(error)),
+        };
     if let Some(visitor) = &visitor {
         request.extensions_mut().insert(visitor.clone());
     }

@@ -12,7 +12,7 @@ use super::fields::{Filled, again, inputs, typed};
 use super::icons;
 use super::layout::{self, Page, Part};
 use super::logos::logo;
-use super::parts::{alert, category_name, head, slug, technical};
+use super::parts::{alarm, alert, category_name, head, slug, technical};
 use super::texts::t;
 use super::visitor::{Asked, Posted, Visitor};
 use crate::app::AppState;
@@ -98,8 +98,7 @@ fn page(v: &Visitor, provider: &ProviderView, filled: &Filled<'_>, preset_help: 
 pub(super) fn refused(v: &Visitor, provider: &ProviderView, error: &AppError) -> Markup {
     if error.code == Code::InvalidFields {
         let title = t!(v, "connect-invalid", count = error.errors.len());
-        return alert(
-            "err",
+        return alarm(
             &title,
             &html! {
                 ul.cause { @for problem in &error.errors { li { span { (problem.detail.get(v.lang)) } } } }
@@ -107,8 +106,7 @@ pub(super) fn refused(v: &Visitor, provider: &ProviderView, error: &AppError) ->
         );
     }
     let title = t!(v, "connect-refused", provider = provider.name);
-    alert(
-        "err",
+    alarm(
         &title,
         &html! {
             @for problem in &error.errors {

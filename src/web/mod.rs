@@ -3,8 +3,12 @@
 
 mod around;
 mod assets;
+mod bulk;
 mod connect;
 mod connection;
+mod deliveries;
+mod delivery;
+mod delivery_parts;
 mod enter;
 mod error_page;
 mod fields;
@@ -12,9 +16,11 @@ mod format;
 mod icons;
 mod integrations;
 mod layout;
+mod live;
 mod logos;
 mod parts;
 mod texts;
+mod timeline;
 mod visitor;
 
 use axum::Router;
@@ -31,6 +37,10 @@ pub fn routes(app: &AppState) -> Router<AppState> {
         .merge(integrations::routes())
         .merge(connect::routes())
         .merge(connection::routes())
+        .merge(deliveries::routes())
+        .merge(bulk::routes())
+        .merge(delivery::routes())
+        .merge(live::routes())
         .route("/a/{hash}/{*name}", axum::routing::get(assets::serve))
         .route("/app/{*lost}", any(async || AppError::not_found()))
         .layer(from_fn_with_state(app.clone(), around::around))

@@ -34,10 +34,20 @@ pub(super) fn alert(tone: Tone, title: &str, text: &Markup) -> Markup {
         "info" => icons::INFO_CIRCLE,
         _ => icons::ALERT_CIRCLE,
     };
-    let role = if tone == "err" { "alert" } else { "status" };
     html! {
-        section class=(format!("alert {tone}")) role=(role) tabindex="-1" data-focus {
+        section class=(format!("alert {tone}")) {
             (icon)
+            h2 { (title) }
+            div.tx { (text) }
+        }
+    }
+}
+
+/// What went wrong with what was just sent; the reader is taken there.
+pub(super) fn alarm(title: &str, text: &Markup) -> Markup {
+    html! {
+        section.alert.err role="alert" tabindex="-1" data-focus {
+            (icons::ALERT_CIRCLE)
             h2 { (title) }
             div.tx { (text) }
         }

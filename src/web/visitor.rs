@@ -15,7 +15,7 @@ use crate::app::AppState;
 use crate::companies::setup::Setup;
 use crate::error::{AppError, AppResult, Code};
 use crate::i18n::Lang;
-use crate::sessions::{Right, Session, of_headers};
+use crate::sessions::{Right, Session, look};
 
 /// Somebody signed in, with the company whose pages they see.
 #[derive(Debug, Clone)]
@@ -43,9 +43,10 @@ impl Deref for Visitor {
 }
 
 impl Visitor {
-    /// The visitor whom a request's cookie names, if their session still runs.
-    pub async fn of(app: &AppState, headers: &HeaderMap) -> AppResult<Option<Self>> {
-        let Some(session) = of_headers(app, headers).await? else { return Ok(None) };
+    /// The visitor whom a request's cookie names, if their session still runs; `counts` says whether this is their
+    /// own doing.
+    pub async fn of(app: &AppState, headers: &HeaderMap, counts: bool) -> AppResult<Option<Self>> {
+        let Some(session) = look(app, headers, counts).await? else { return Ok(None) };
         let setup = app.setups().get(session.company).await?;
         let Some(setup) = setup.filter(|setup| setup.active) else { return Ok(None) };
         let destination = headers.get("sec-fetch-dest").and_then(|value| value.to_str().ok());

@@ -150,3 +150,117 @@ disconnect-text = What is stored will be deleted. To use it again, the { $provid
 disconnect-fallback = In the channel { $channel }, the fallback becomes the default.
 disconnect-nothing = The channel { $channel } is left without a default; its deliveries wait until another account is connected.
 disconnect-automation = names this account; its deliveries fail until another one is chosen.
+
+deliveries-sub = Follow every message and every attempt here.
+deliveries-none = No deliveries yet
+deliveries-none-text = They appear here when an automation runs or your CRM sends a message.
+deliveries-begin = Go to automations
+deliveries-no-match = No delivery matches this filter
+deliveries-no-match-text = Change the filter. Recipients are found by their whole address or number.
+delivery-scheduled = Scheduled
+delivery-queued = Queued
+delivery-again = Will retry
+delivery-sending = Sending
+delivery-sent = Sent
+delivery-delivered = Delivered
+delivery-failed = Failed
+delivery-unknown = Outcome unknown
+delivery-cancelled = Cancelled
+delivery-skipped = Not sent
+no-recipient = No recipient
+operation-send-email = Send e-mail
+operation-send-sms = Send SMS
+operation-send-whatsapp = Send WhatsApp message
+operation-post-chat = Post to chat
+operation-post-webhook = Call webhook
+operation-append-rows = Append rows
+operation-upload-file = Upload file
+operation-create-meeting = Create meeting
+operation-upsert-contact = Save contact
+operation-notify = Notice to the CRM
+live = Live
+live-pause = Pause
+live-resume = Follow live
+news =
+    { $count ->
+        [one] Show 1 new delivery
+       *[other] Show { $count } new deliveries
+    }
+news-many = Show new deliveries
+csv = Download CSV
+csv-time = Time
+csv-what = What
+csv-state = State
+csv-reason = Reason
+csv-attempts = Attempts
+filter = Filter
+filter-all = All
+filter-state = Filter by state
+filter-search = Search deliveries
+filter-search-hint = E-mail, phone or record (such as quote/114)
+filter-clear = Clear filter
+channel = Channel
+channel-all = All channels
+period = Period
+period-all = All time
+period-24h = Last 24 hours
+period-7d = Last 7 days
+period-30d = Last 30 days
+pager = Pages
+pager-first = Newest
+pager-older = Older
+reload = Reload
+
+retry = Retry
+retry-all = Retry all
+send-now = Send now
+cancel-delivery = Cancel delivery
+done-retried = The delivery is queued again.
+done-cancelled = The delivery is cancelled and won't be sent.
+done-settled = The outcome is saved.
+bulk-title = Retry the deliveries of this filter? State: { $state }
+bulk-text = All deliveries that match the filter are queued again. Those whose content is gone or that have no account left can't be.
+task-title = Bulk retry
+task-sub = You can close this page, the work goes on.
+task-running = Running…
+task-done = Done
+task-stopped = Stopped
+task-counts =
+    { $done ->
+        [one] 1 delivery queued, { $failed } not possible.
+       *[other] { $done } deliveries queued, { $failed } not possible.
+    }
+
+timeline = What happened?
+message = Message
+message-hidden = Only those with the right to it can see the message.
+message-later = The message is made at the moment it's sent.
+message-gone = Its content is no longer kept.
+facts-delivery = Details
+recipient = Recipient
+automation = Automation
+record = CRM record
+step-event = Event received
+step-message = The CRM asked for a message
+step-message-text = A direct request to send
+step-condition = Condition holds
+step-scheduled = Time is set
+step-receipt = The service reports: { $state }
+step-next = Next attempt: { $time }
+attempt-sent = Attempt { $number }: the service took it
+attempt-failed = Attempt { $number }: refused
+attempt-unknown = Attempt { $number }: no answer
+attempt-limited = Attempt { $number }: the service asked us to wait
+attempt-again = Attempt { $number }: it didn't work, will retry
+attempt-settled = A person settled the outcome
+cause-vendor = The service did not take the delivery
+advice-recipient = Trying again changes nothing. Correct the recipient's record in the CRM; later deliveries go to the right address.
+advice-automation = Correct the field in the automation, or let the CRM send this information.
+advice-failed = No further attempt is planned. If the cause is gone, you can retry.
+advice-unknown = It isn't known whether the service took the message. So that nobody is bothered twice, it isn't repeated by itself. Look in the service's panel and mark the outcome, or retry.
+advice-again = It will be retried by itself: { $time }. There's nothing you need to do.
+advice-waits = It goes out by itself once it can.
+advice-cancelled = You can send it again if you like.
+advice-skipped = It was deliberately not sent. You can send it anyway.
+settle-delivered = Mark as delivered
+settle-failed = Mark as failed
