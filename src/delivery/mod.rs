@@ -11,6 +11,7 @@ mod perform;
 pub mod policy;
 mod recover;
 mod target;
+pub mod words;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
