@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use super::{Bulk, Error, Result, Row, Sql, Val};
+use crate::faults::{Point, reach, rewritten};
 
 /// The only thing statements can be run on.
 #[derive(Debug)]
@@ -68,13 +69,14 @@ impl Tx {
         if is_nothing(bulk.as_ref()) {
             return Ok(0);
         }
+        reach(Point::Statement);
         match self {
             Self::Sqlite(tx) => {
-                let query = sqlx::query_with(sql.sqlite, lite(args, bulk)?);
+                let query = sqlx::query_with(rewritten(sql.sqlite), lite(args, bulk)?);
                 Ok(query.execute(&mut **tx).await?.rows_affected())
             }
             Self::Postgres(tx) => {
-                let query = sqlx::query_with(sql.pg, pg(args, bulk)?);
+                let query = sqlx::query_with(rewritten(sql.pg), pg(args, bulk)?);
                 Ok(query.execute(&mut **tx).await?.rows_affected())
             }
         }
@@ -97,13 +99,14 @@ impl Tx {
         if is_nothing(bulk.as_ref()) {
             return Ok(Vec::new());
         }
+        reach(Point::Statement);
         Ok(match self {
             Self::Sqlite(tx) => {
-                let query = sqlx::query_with(sql.sqlite, lite(args, bulk)?);
+                let query = sqlx::query_with(rewritten(sql.sqlite), lite(args, bulk)?);
                 query.fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect()
             }
             Self::Postgres(tx) => {
-                let query = sqlx::query_with(sql.pg, pg(args, bulk)?);
+                let query = sqlx::query_with(rewritten(sql.pg), pg(args, bulk)?);
                 query.fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()
             }
         })
