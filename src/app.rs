@@ -16,6 +16,7 @@ use crate::delivery::{Engine, Services};
 use crate::grants::{Servers, Tokens};
 use crate::ids::NodeId;
 use crate::ingest::Ingest;
+use crate::live::Live;
 use crate::outbound::{Outbound, OutboundConfig};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
@@ -38,6 +39,7 @@ pub struct App {
     pub auth: Auth,
     pub metrics: Metrics,
     pub tasks: Arc<Tasks>,
+    pub live: Live,
 }
 
 impl App {
@@ -73,6 +75,7 @@ impl App {
             config,
             metrics,
             tasks: Arc::default(),
+            live: Live::default(),
         });
         background::start(&app);
         Ok(app)

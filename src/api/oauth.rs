@@ -2,8 +2,13 @@
 
 mod page;
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, Path, RawQuery, Request, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL, COOKIE, LOCATION, REFERRER_POLICY, SET_COOKIE};
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, COOKIE, LOCATION, REFERRER_POLICY, SET_COOKIE,
+};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -15,6 +20,7 @@ use utoipa_axum::routes;
 use super::auth::Tenant;
 use super::extract::{Json, Language, Query};
 use crate::app::AppState;
+use crate::companies::setup::Setup;
 use crate::connections::oauth::apps::{self, AppRequest, AppView};
 use crate::connections::oauth::begin::begin;
 use crate::connections::oauth::callback::{self, ConnectedView, Done};
@@ -24,6 +30,7 @@ use crate::connections::oauth::{Asked, Refused, Wish, find_idp};
 use crate::connections::remove::RemovedView;
 use crate::error::{AppError, AppResult, Code, ProblemBody};
 use crate::i18n::Lang;
+use crate::sessions::{self, Right};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -77,9 +84,8 @@ async fn authorize(
             Ok(redeemed) => redeemed,
             Err(refused) => return Ok(refusal(&refused, &parts.headers, lang)),
         },
-        // Whoever may act for the company: by a key here, by a session where there are any.
         None => {
-            let Tenant(setup) = Tenant::from_request_parts(&mut parts, &app).await?;
+            let setup = company_of(&app, &mut parts).await?;
             let services = query.services.as_deref().unwrap_or_default().split(',');
             let services = services.map(str::trim).filter(|service| !service.is_empty());
             let asked = Asked {
@@ -94,6 +100,21 @@ async fn authorize(
     };
     let begun = begin(&app, &setup, idp, &wish).await?;
     redirect(StatusCode::FOUND, &begun.location, &begun.cookie)
+}
+
+/// Whoever may act for the company: by a key, or in a browser by a session of its pages.
+async fn company_of(app: &AppState, parts: &mut Parts) -> AppResult<Arc<Setup>> {
+    if !parts.headers.contains_key(AUTHORIZATION)
+        && let Some(session) = sessions::look(app, &parts.headers, true).await?
+    {
+        if !session.role.may(Right::Configure) {
+            return Err(AppError::new(Code::Forbidden));
+        }
+        let setup = app.setups().get(session.company).await?;
+        return setup.filter(|setup| setup.active).ok_or_else(AppError::not_found);
+    }
+    let Tenant(setup) = Tenant::from_request_parts(parts, app).await?;
+    Ok(setup)
 }
 
 /// The way back from the consent page: stores what was granted and returns to the page it came from.

@@ -143,7 +143,8 @@ fn said(grant: &grants::Stored, ended: Ended) -> Bilingual {
     }
 }
 
-fn dependents(setup: &Setup, id: ConnectionId) -> Vec<DependentView> {
+/// The automations with an action that names this connection.
+pub fn dependents(setup: &Setup, id: ConnectionId) -> Vec<DependentView> {
     let names = |action: &crate::automation::Action| action.connection == Some(id);
     let automations = setup.automations.iter();
     automations

@@ -9,6 +9,7 @@ use super::Services;
 use super::lanes::Lane;
 use crate::companies::setup::{Setup, settings};
 use crate::db;
+use crate::faults::{Bug, planted};
 use crate::vault::VaultError;
 
 /// What a call needs of the other side.
@@ -77,6 +78,9 @@ fn of_connection(
         Some(_) => Credentials::default(),
         None => setup.credentials(&services.keyring, connection).map_err(Blocked::Vault)?,
     };
+    if planted(Bug::LogSecret) {
+        tracing::trace!(credentials = ?credentials.0, "the credentials of a call");
+    }
     Ok(Target {
         connector,
         settings: settings(connection),

@@ -17,6 +17,7 @@ pub mod master_keys;
 pub mod nodes;
 pub mod oauth;
 pub mod retention;
+pub mod sessions;
 pub mod tasks;
 pub mod templates;
 pub mod webhooks;

@@ -7,8 +7,6 @@ mod automations_api;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
-mod crash;
-#[cfg(test)]
 mod deliveries_api;
 #[cfg(test)]
 mod erasure;
@@ -24,6 +22,8 @@ mod nodes;
 mod oauth;
 #[cfg(test)]
 mod operations;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]

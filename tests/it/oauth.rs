@@ -13,8 +13,8 @@ use santral_sandbox::vendors::oauth::CLIENT_SECRET;
 use santral_sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 
-use super::support::browser::{Browser, Choice, Page, allow};
 use super::support::client::Client;
+use super::support::consent::{Browser, Choice, Page, allow};
 use super::support::server::{Engine, Env, Server};
 
 /// A server that knows the sandbox as Google and Microsoft, and a company on it.

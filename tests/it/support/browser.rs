@@ -1,121 +1,127 @@
-//! A browser as far as consent needs one: it follows addresses, keeps cookies, and fills in the consent page.
+//! A browser without a screen: it keeps its cookies, follows what it is sent to, and posts the forms it finds.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
-use reqwest::header::{ACCEPT, COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
 use tokio::time::timeout;
-use url::Url;
 
 use super::PATIENCE;
+use super::client::Client;
+use super::server::Server;
 
-/// One browser with its cookies.
+/// One user of the CRM in front of a company's pages.
+#[derive(Debug)]
 pub struct Browser {
     http: reqwest::Client,
-    cookies: Mutex<BTreeMap<String, String>>,
+    base: String,
+    pub cookies: BTreeMap<String, String>,
+    /// The token of the page that was last seen.
+    pub csrf: String,
 }
 
-/// What it shows.
+/// What a browser was shown.
 #[derive(Debug)]
-pub struct Page {
+pub struct Seen {
     pub status: u16,
-    pub location: Option<String>,
-    pub policy: Option<String>,
-    pub text: String,
-}
-
-/// What the person at the consent page does.
-#[derive(Debug, Clone, Copy)]
-pub struct Choice<'a> {
-    pub account: &'a str,
-    pub allows: bool,
-    /// Scopes whose names hold this are unticked.
-    pub unticks: Option<&'a str>,
-}
-
-impl Choice<'_> {
-    pub const SALES: &'static str = "satis@ornekmobilya.example";
-    pub const AYSE: &'static str = "ayse@ornekmobilya.example";
-}
-
-/// Says yes to everything.
-pub fn allow(account: &str) -> Choice<'_> {
-    Choice { account, allows: true, unticks: None }
+    pub headers: HeaderMap,
+    pub html: String,
 }
 
 impl Browser {
     #[expect(clippy::disallowed_methods, reason = "the tests are outside the server and its guard")]
-    pub fn new() -> Self {
+    pub fn new(server: &Server) -> Self {
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        Self { http: http.build().unwrap(), cookies: Mutex::default() }
-    }
-
-    /// Goes to an address and stays where it is led.
-    pub async fn open(&self, url: &str) -> Page {
-        self.show(self.http.get(url)).await
-    }
-
-    /// Fills in the consent page and gives the address that it sends the browser back to.
-    pub async fn decide(&self, consent: &str, choice: Choice<'_>) -> String {
-        let shown = self.open(consent).await;
-        assert_eq!(shown.status, 200, "the consent page: {}", shown.text);
-        let url = Url::parse(consent).unwrap();
-        let scope = url.query_pairs().find(|(name, _)| name == "scope").map(|(_, value)| value.into_owned());
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("request", url.query().unwrap()).append_pair("account", choice.account);
-        for scope in scope.unwrap_or_default().split(' ') {
-            if choice.unticks.is_none_or(|unticked| !scope.contains(unticked)) {
-                form.append_pair("scope", scope);
-            }
+        Self {
+            http: http.build().unwrap(),
+            base: server.url(),
+            cookies: BTreeMap::new(),
+            csrf: String::new(),
         }
-        form.append_pair("decision", if choice.allows { "allow" } else { "deny" });
-        let mut address = url.clone();
-        address.set_query(None);
-        let request = self.http.post(address).header("content-type", "application/x-www-form-urlencoded");
-        let page = self.show(request.body(form.finish())).await;
-        page.location.unwrap_or_else(|| panic!("the consent page said {}: {}", page.status, page.text))
     }
 
-    /// Opens a link, consents, and comes back.
-    pub async fn connect(&self, link: &str, choice: Choice<'_>) -> Page {
-        let consent = self.open(link).await;
-        let consent = consent.location.unwrap_or_else(|| panic!("{}: {}", consent.status, consent.text));
-        let back = self.decide(&consent, choice).await;
-        self.open(&back).await
+    /// Signed in to a company's pages, with a role.
+    pub async fn of(server: &Server, company: &str, role: &str) -> Self {
+        let mut browser = Self::new(server);
+        let path = link(&server.platform(), company, role).await;
+        let seen = browser.get(&path).await;
+        assert_eq!(seen.status, 303, "{}", seen.html);
+        let seen = browser.get("/app/integrations/email").await;
+        assert_eq!(seen.status, 200, "{}", seen.html);
+        browser
     }
 
-    /// The cookies it has.
-    pub fn cookies(&self) -> BTreeMap<String, String> {
-        self.cookies.lock().unwrap().clone()
+    pub async fn get(&mut self, path: &str) -> Seen {
+        let request = self.request(Method::GET, path);
+        self.send(request).await
     }
 
-    async fn show(&self, request: reqwest::RequestBuilder) -> Page {
-        let cookies: Vec<_> = self.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = request.header(ACCEPT, "text/html,*/*").header(COOKIE, cookies.join("; "));
+    /// Posts a form with the token of the last page.
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Seen {
+        let csrf = self.csrf.clone();
+        let mut all = vec![("csrf", csrf.as_str())];
+        all.extend_from_slice(fields);
+        let request = self.form(path, &all);
+        self.send(request).await
+    }
+
+    /// A form exactly as given.
+    pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.request(Method::POST, path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .body(body)
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        if cookies.is_empty() { request } else { request.header(COOKIE, cookies.join("; ")) }
+    }
+
+    pub async fn send(&mut self, request: RequestBuilder) -> Seen {
         let answer = timeout(PATIENCE, request.send()).await.expect("an answer in time").unwrap();
-        for cookie in answer.headers().get_all(SET_COOKIE) {
-            let cookie = cookie.to_str().unwrap();
-            let (pair, attributes) = cookie.split_once(';').unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        for cookie in headers.get_all(SET_COOKIE) {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
             let (name, value) = pair.split_once('=').unwrap();
-            let mut cookies = self.cookies.lock().unwrap();
-            if attributes.contains("Max-Age=0") {
-                cookies.remove(name);
-            } else {
-                let is_ours = name.contains("santral");
-                assert!(
-                    !is_ours || attributes.contains("HttpOnly") && attributes.contains("SameSite=Lax"),
-                    "{cookie}"
-                );
-                cookies.insert(name.to_owned(), value.to_owned());
-            }
+            self.cookies.insert(name.to_owned(), value.to_owned());
         }
-        let here = answer.url().clone();
-        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        Page {
-            status: answer.status().as_u16(),
-            location: header(LOCATION.as_str()).map(|to| here.join(&to).unwrap().into()),
-            policy: header("content-security-policy"),
-            text: answer.text().await.unwrap(),
+        let html = answer.text().await.unwrap();
+        if let Some((_, rest)) = html.split_once("name=\"csrf\" value=\"") {
+            self.csrf = rest.split('"').next().unwrap().to_owned();
         }
+        Seen { status, headers, html }
     }
+}
+
+impl Seen {
+    /// The page, when the status is the expected one.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.html);
+        self.html
+    }
+
+    /// Where it sends the browser.
+    #[track_caller]
+    pub fn to(&self) -> String {
+        assert_eq!(self.status, 303, "{}", self.html);
+        self.headers[LOCATION].to_str().unwrap().to_owned()
+    }
+}
+
+/// What the CRM asks a link for.
+pub fn user(role: &str) -> Value {
+    json!({"id": "7", "name": "Selin Kaya", "role": role, "email": "selin@ornek.example"})
+}
+
+/// The path of a one-time link.
+pub async fn link(platform: &Client, company: &str, role: &str) -> String {
+    let body = json!({"user": user(role), "locale": "tr"});
+    let made = platform.post(&format!("/api/companies/{company}/sessions"), body).await.expect(201);
+    let url = made["url"].as_str().unwrap();
+    url[url.find("/app/").unwrap()..].to_owned()
 }

@@ -7,12 +7,14 @@ pub mod browser;
 pub mod certificates;
 pub mod client;
 pub mod connected;
+pub mod consent;
 pub mod hooks;
 pub mod load;
 pub mod peers;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod server;
+pub mod sqlite;
 
 use std::time::Duration;
 
