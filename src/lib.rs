@@ -16,6 +16,7 @@ mod demo;
 pub mod erasure;
 pub mod error;
 pub mod events;
+pub mod exports;
 pub mod faults;
 pub mod grants;
 pub mod i18n;

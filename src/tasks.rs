@@ -17,9 +17,10 @@ use crate::companies::erase::EraseCompany;
 use crate::db::{self, Tx};
 use crate::delivery::manage::BulkRetry;
 use crate::error::{AppError, AppResult};
+use crate::exports::ExportRows;
 use crate::ids::{CompanyId, TaskId};
-use crate::store::nodes;
 use crate::store::tasks::{self, Task};
+use crate::store::{blobs, nodes};
 
 /// How long a node may be silent about a task before another takes it. A step that lasts longer is committed only if
 /// nobody has.
@@ -36,15 +37,17 @@ const REST: Micros = 1_000_000;
 pub enum Kind {
     BulkRetry,
     EraseCompany,
+    ExportRows,
 }
 
 impl Kind {
-    pub const ALL: [Self; 2] = [Self::BulkRetry, Self::EraseCompany];
+    pub const ALL: [Self; 3] = [Self::BulkRetry, Self::EraseCompany, Self::ExportRows];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BulkRetry => "bulk_retry",
             Self::EraseCompany => "erase_company",
+            Self::ExportRows => "export_rows",
         }
     }
 
@@ -59,14 +62,17 @@ impl Kind {
 }
 
 /// What a step came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
     /// There is more to do.
     More,
     /// Nothing can be done right now.
     Wait,
     Done,
+    /// It is done, with a word about it, such as where the result is.
+    DoneWith(String),
     Failed(&'static str),
+    FailedWith(String),
     /// It was cancelled, or another node has it.
     Lost,
 }
@@ -103,7 +109,7 @@ impl Tasks {
 pub struct TaskView {
     #[schema(value_type = String)]
     pub id: TaskId,
-    /// `bulk_retry` or `erase_company`.
+    /// `bulk_retry`, `erase_company` or `export_rows`.
     pub kind: String,
     /// `running`, `done`, `failed` or `cancelled`.
     pub state: String,
@@ -112,6 +118,7 @@ pub struct TaskView {
     pub done: i64,
     /// How much of it could not be done.
     pub failed: i64,
+    /// Why it failed; of a report that is `done`, the link to its spreadsheet.
     pub detail: Option<String>,
     pub created_at: String,
     pub finished_at: Option<String>,
@@ -192,7 +199,11 @@ async fn turn(app: &App) -> db::Result<bool> {
             Ok(Step::More) => {}
             Ok(Step::Lost) => return Ok(true),
             Ok(Step::Done) => return finish(app, &held, &task, ("done", None)).await,
+            Ok(Step::DoneWith(detail)) => return finish(app, &held, &task, ("done", Some(&detail))).await,
             Ok(Step::Failed(detail)) => return finish(app, &held, &task, ("failed", Some(detail))).await,
+            Ok(Step::FailedWith(detail)) => {
+                return finish(app, &held, &task, ("failed", Some(&detail))).await;
+            }
             Ok(Step::Wait) => return rest(app, &held, &task).await,
             Err(error) => {
                 tracing::warn!(task = %TaskId(task.id), kind = task.kind, %error, "a step failed, trying again");
@@ -208,6 +219,7 @@ async fn step(app: &App, held: &Held, task: &mut Task) -> db::Result<Step> {
     match Kind::parse(&task.kind) {
         Some(Kind::BulkRetry) => BulkRetry::step(app, held, task).await,
         Some(Kind::EraseCompany) => EraseCompany::step(app, held, task).await,
+        Some(Kind::ExportRows) => ExportRows::step(app, held, task).await,
         None => Ok(Step::Failed("this server does not know such tasks")),
     }
 }
@@ -220,6 +232,8 @@ async fn finish(
 ) -> db::Result<bool> {
     let mut tx = app.db().company(CompanyId(task.company)).write().await?;
     tasks::finish(&mut tx, task, held.node, (state, detail), app.clock().micros()).await?;
+    // What it still kept is of no use to anybody.
+    blobs::delete_of(&mut tx, task.company, task.id).await?;
     tx.commit().await?;
     tracing::info!(task = %TaskId(task.id), kind = task.kind, state, done = task.done, "a background task ended");
     Ok(true)

@@ -7,6 +7,7 @@ mod deliveries;
 mod erasures;
 mod event_types;
 mod events;
+mod exports;
 pub mod extract;
 mod finish;
 mod integrations;
@@ -60,6 +61,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(deliveries::routes())
         .merge(erasures::routes())
         .merge(events::routes())
+        .merge(exports::routes())
         .merge(integrations::routes())
         .merge(keys::routes())
         .merge(messages::routes())

@@ -11,7 +11,7 @@ use super::extract::{Id, List, PageQuery, Query};
 use crate::app::AppState;
 use crate::error::{AppError, AppResult, Code, ProblemBody};
 use crate::ids::{CompanyId, TaskId};
-use crate::store::tasks;
+use crate::store::{blobs, tasks};
 use crate::tasks::{Kind, TaskView};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -96,6 +96,7 @@ async fn cancel(
             .detail("Başlamış bir silme durdurulamaz.", "An erasure that has begun cannot be stopped."));
     }
     if let Some(cancelled) = tasks::cancel(&mut tx, owner.0, id.0, app.clock().micros()).await? {
+        blobs::delete_of(&mut tx, owner.0, id.0).await?;
         tx.commit().await?;
         return Ok(axum::Json(cancelled.into()));
     }

@@ -27,6 +27,8 @@ pub struct Setup {
     pub external_id: Option<String>,
     pub version: i64,
     pub active: bool,
+    /// Where its people want to hear that a connection broke.
+    pub notice_email: Option<String>,
     /// What templates see of the company.
     pub context: Arc<CompanyContext>,
     pub automations: Vec<Automation>,
@@ -239,6 +241,7 @@ async fn load(db: &Db, id: CompanyId) -> db::Result<Option<Arc<Setup>>> {
     let setup = Setup {
         id,
         external_id: company.external_id,
+        notice_email: company.notice_email,
         version: company.version,
         active: company.status == "active",
         context: Arc::new(context),

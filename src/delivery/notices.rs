@@ -1,5 +1,7 @@
 //! News for the CRM: deliveries to its webhook endpoints, born of other deliveries and of connections.
 
+mod mail;
+
 use std::sync::Arc;
 
 use santral_connectors::operation::{Notify, Operation};
@@ -123,7 +125,8 @@ pub struct Change<'a> {
     pub why: Option<(&'a str, &'a str)>,
 }
 
-/// A notice for every endpoint that wants to hear of a connection's new status.
+/// A notice for every endpoint that wants to hear of a connection's new status, and an e-mail to the company's own
+/// address, through another connection.
 pub fn of_connection(
     setup: &Setup,
     platform: Option<&Arc<Setup>>,
@@ -142,6 +145,7 @@ pub fn of_connection(
     listeners(setup, platform, event_type)
         .into_iter()
         .filter_map(|webhook| notice(webhook.id, setup.id.0, event_type, (&data, None), at))
+        .chain(mail::of_connection(setup, change, at))
         .collect()
 }
 

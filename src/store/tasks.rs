@@ -31,6 +31,7 @@ pub const RUNNING: &str = "running";
 sql! {
     INSERT = "insert into tasks (company_id, id, kind, state, params, done, failed, created_at)
         values ($1, $2, $3, 'running', $4, 0, 0, $5)";
+    SET_TOTAL = "update tasks set total = $3 where company_id = $1 and id = $2";
     FIND = "select * from tasks where company_id = $1 and id = $2";
     LIST = "select * from tasks where company_id = $1 and id < $2 order by id desc limit $3";
     CLAIM = pg: "update tasks t set owner = $1, lease_until = $3 from (
@@ -78,6 +79,11 @@ pub async fn insert(
     now: Micros,
 ) -> Result<()> {
     tx.execute(&INSERT, args![company, id, kind, params, now]).await.map(drop)
+}
+
+/// Says how much there is to do.
+pub async fn set_total(tx: &mut Tx, (company, id): (Uuid, Uuid), total: i64) -> Result<()> {
+    tx.execute(&SET_TOTAL, args![company, id, total]).await.map(drop)
 }
 
 pub async fn find(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<Option<Task>> {

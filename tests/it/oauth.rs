@@ -2,8 +2,11 @@
 
 mod attacks;
 mod certified;
+mod exports;
 mod flow;
 mod grants;
+mod nodes;
+mod notices;
 mod outlook;
 mod sheets;
 mod tokens;
