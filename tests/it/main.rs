@@ -27,6 +27,7 @@ mod scenarios;
 #[cfg(test)]
 mod storage;
 #[cfg(test)]
+#[expect(dead_code, reason = "the harness is shared with the tests in tests/proof, which use more of it")]
 mod support;
 #[cfg(test)]
 mod support_works;
