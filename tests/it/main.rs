@@ -9,6 +9,8 @@ mod contract;
 #[cfg(test)]
 mod deliveries_api;
 #[cfg(test)]
+mod description;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod integrations;
