@@ -13,6 +13,7 @@ mod integrations;
 mod keys;
 mod messages;
 mod ops;
+mod sessions;
 mod tasks;
 mod templates;
 mod webhooks;
@@ -62,6 +63,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(keys::routes())
         .merge(messages::routes())
         .merge(ops::routes())
+        .merge(sessions::routes())
         .merge(templates::routes())
         .merge(webhooks::routes())
         .merge(tasks::routes())
@@ -77,6 +79,7 @@ pub fn router(app: AppState) -> Router {
     let (router, document) = resources().split_for_parts();
     router
         .merge(ops::documentation(document))
+        .merge(crate::web::routes(&app))
         .fallback(async || AppError::not_found())
         .method_not_allowed_fallback(async || AppError::new(Code::MethodNotAllowed))
         .layer(from_fn_with_state(app.clone(), finish::finish))

@@ -332,6 +332,9 @@ pub async fn abandon(tx: &mut Tx, claims: &[Claim]) -> Result<Vec<Uuid>> {
     ids(&tx.fetch_bulk(&DROP, fences(claims.iter()), args![]).await?)
 }
 
+/// Told instead of a due time: a person mended the lane's connection, so whatever rest it was given ends.
+pub const MENDED: Micros = Micros::MIN;
+
 /// Tells other nodes of work in lanes, as `company:lane:due` words. A single process has nobody to tell.
 pub async fn tell(tx: &mut Tx, lanes: &[(Lane, Micros)]) -> Result<()> {
     let words: Vec<_> =

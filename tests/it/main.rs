@@ -23,6 +23,8 @@ mod nodes;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod retention;
 #[cfg(test)]
 mod scenarios;
