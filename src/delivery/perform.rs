@@ -196,6 +196,7 @@ impl Course<'_> {
             idempotency_key: &key,
             files,
             base_url,
+            callback_url: None,
             now: services.clock.now(),
         };
         let call = AssertUnwindSafe(target.connector.perform(&cx, operation)).catch_unwind();

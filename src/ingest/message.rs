@@ -343,7 +343,8 @@ fn operation(
             let operation = if channel == Channel::Sms {
                 Operation::SendSms(SendSms { to: number.clone(), text, kind, recipient_type })
             } else {
-                Operation::SendWhatsapp(SendWhatsapp { to: number.clone(), text, kind, recipient_type })
+                let (to, text) = (number.clone(), Some(text));
+                Operation::SendWhatsapp(SendWhatsapp { to, text, template: None, kind, recipient_type })
             };
             (number, operation)
         }

@@ -14,6 +14,7 @@
 //! Nothing else changes: forms, validation, checks, limits, documentation and contract tests read the manifest.
 
 pub mod address;
+pub mod capability;
 mod connector;
 pub mod email;
 pub mod failure;
@@ -23,11 +24,13 @@ pub mod operation;
 pub mod smtp;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod text;
 mod validation;
 pub mod values;
 pub mod webhook;
 
 pub use address::{AddressError, EmailAddress, Mailbox};
+pub use capability::Capabilities;
 pub use connector::{Action, Category, Channel, Connector, Cx, File, Perform};
 pub use failure::{Failure, FailureKind, Reason};
 pub use operation::{Operation, OperationKind};

@@ -55,7 +55,8 @@ fn sample_operation(kind: OperationKind) -> Operation {
         }),
         OperationKind::SendWhatsapp => Operation::SendWhatsapp(SendWhatsapp {
             to: "+905321234567".to_owned(),
-            text,
+            text: Some(text),
+            template: None,
             kind: kind_of,
             recipient_type,
         }),
@@ -90,6 +91,7 @@ fn perform(
         idempotency_key: "dlv_1",
         files: &[],
         base_url: None,
+        callback_url: None,
         now: "2026-11-24T10:00:00Z".parse().unwrap(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

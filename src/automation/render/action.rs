@@ -68,7 +68,8 @@ impl Renderer {
             OperationKind::SendWhatsapp => {
                 let (to, text) = phone_message(to, texts, scope)?;
                 let (kind, recipient_type) = (action.kind, action.recipient_type);
-                let operation = SendWhatsapp { to: to.clone(), text, kind, recipient_type };
+                let text = Some(text);
+                let operation = SendWhatsapp { to: to.clone(), text, template: None, kind, recipient_type };
                 Ok(Rendered { to: Some(to), operation: Operation::SendWhatsapp(operation) })
             }
             OperationKind::PostChat => {

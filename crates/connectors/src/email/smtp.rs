@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use super::message::{BuiltMail, Origin, build};
 use super::smtp_failure::{classify, readable};
 use crate::address::Mailbox;
+use crate::capability::Capabilities;
 use crate::connector::{Action, Category, Channel, Connector, Cx, Perform};
 use crate::failure::{Failure, Reason};
 use crate::manifest::{Auth, Choice, Field, FieldKind, Limits, Part, Preset, Text};
@@ -37,6 +38,7 @@ pub static CONNECTOR: Connector = Connector {
     },
     docs_url: "https://www.rfc-editor.org/rfc/rfc6409",
     actions: &[Action::Check(&SmtpMail), Action::SendEmail(&SmtpMail)],
+    capabilities: Capabilities::NONE,
 };
 
 const HOST: Field = Field {
@@ -280,6 +282,7 @@ impl Perform<SendEmail> for SmtpMail {
             message_id: None,
             answer: Some(readable(&reply.text, &account.secrets)),
             refused: reply.refused,
+            ..Sent::default()
         })
     }
 }

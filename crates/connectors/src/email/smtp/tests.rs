@@ -50,6 +50,7 @@ fn run(smtp: &FakeSmtp, account: &(Settings, Credentials), operation: &Operation
         idempotency_key: "dlv_1",
         files: &[],
         base_url: None,
+        callback_url: None,
         now: "2026-11-24T10:00:00Z".parse().unwrap(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
