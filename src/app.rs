@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::companies::setup::Setups;
 use crate::config::{Config, Database};
 use crate::db::{Db, DbConfig};
+use crate::delivery::inbox::Inbox;
 use crate::delivery::{Engine, Services};
 use crate::ids::NodeId;
 use crate::ingest::Ingest;
@@ -34,6 +35,7 @@ pub struct App {
     pub config: Config,
     pub engine: Engine,
     pub ingest: Ingest,
+    pub inbox: Inbox,
     pub auth: Auth,
     pub metrics: Metrics,
     pub tasks: Arc<Tasks>,
@@ -59,12 +61,14 @@ impl App {
             outbound,
             renderer: Renderer::shared(),
             overrides: Arc::new(config.provider_urls.clone()),
+            public_url: config.public_url.clone(),
         };
         let workers = usize::try_from(config.workers.get()).unwrap_or(usize::MAX);
         let engine = Engine::start(services, NodeId::new().0, config.role.delivers(), workers).await?;
         let app = Arc::new(Self {
             auth: Auth::new(config.platform_key.as_ref()),
             ingest: Ingest::start(engine.clone()),
+            inbox: Inbox::start(engine.clone()),
             engine,
             config,
             metrics,

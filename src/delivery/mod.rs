@@ -1,6 +1,10 @@
 //! Carrying deliveries out: lanes, claims, intents, attempts and what follows from them.
 
+mod chains;
 mod committer;
+mod gate;
+pub mod inbox;
+mod inquire;
 pub mod lanes;
 mod lease;
 pub mod manage;
@@ -9,8 +13,10 @@ pub mod notices;
 mod pace;
 mod perform;
 pub mod policy;
+mod receipts;
 mod recover;
 mod target;
+mod window;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +34,7 @@ use self::lease::Lease;
 use crate::automation::Renderer;
 use crate::clock::{Clock, Micros};
 use crate::companies::setup::Setups;
+use crate::config::PublicUrl;
 use crate::db::Db;
 use crate::outbound::Outbound;
 use crate::store::jobs::{Claim, Phase};
@@ -37,6 +44,7 @@ pub use committer::Notice;
 pub(crate) use committer::store_notices;
 pub use perform::Job;
 pub(crate) use perform::detail_of;
+pub(crate) use target::callback_url;
 
 /// How long an orderly stop waits for calls under way; what is left then is found by whoever starts next.
 const STOP_WITHIN: Duration = Duration::from_secs(22);
@@ -54,6 +62,8 @@ pub struct Services {
     pub renderer: &'static Renderer,
     /// Other base addresses of vendors, from configuration.
     pub overrides: Arc<BTreeMap<&'static str, Url>>,
+    /// Where vendors and people reach this server.
+    pub public_url: PublicUrl,
 }
 
 /// This node's part in carrying deliveries out; clones share it.

@@ -19,6 +19,10 @@ mod keys_api;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod messaging_consent;
+#[cfg(test)]
+mod messaging_limits;
+#[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod operations;
