@@ -284,6 +284,7 @@ pub struct Among<'a> {
 
 /// What the vendor's books say.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "made once for a lost message")]
 pub enum Found {
     /// It has it: no second send.
     Taken(Sent, Option<Status>),
@@ -303,7 +304,8 @@ pub trait SendMany: Send + Sync {
     fn group(&self, op: &SendSms) -> u32;
 
     /// One call. The messages are of one group and no two go to the same number. As many results as messages, in
-    /// the same order; where the call as a whole failed, each has the same failure.
+    /// the same order; where the call as a whole failed, each has the same failure. The retryable
+    /// [`BATCH_REFUSED`](crate::failure::BATCH_REFUSED) says that one of them is at fault: send each by itself.
     async fn send_many(&self, cx: &Cx<'_>, many: &[Many<'_>]) -> Vec<Result<Sent, Failure>>;
 }
 
@@ -371,6 +373,20 @@ impl Capabilities {
 impl std::fmt::Debug for Capabilities {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.names()).finish()
+    }
+}
+
+impl std::fmt::Display for Balance {
+    /// `123.45 TRY · 1000 SMS`, for a line that has no language.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.money, self.messages) {
+            (Some(money), Some(messages)) => {
+                write!(f, "{} {} · {messages} SMS", money.amount, money.currency)
+            }
+            (Some(money), None) => write!(f, "{} {}", money.amount, money.currency),
+            (None, Some(messages)) => write!(f, "{messages} SMS"),
+            (None, None) => Ok(()),
+        }
     }
 }
 

@@ -61,6 +61,8 @@ pub const OPTED_OUT: &str = "recipient_opted_out";
 pub const OUTSIDE_WINDOW: &str = "outside_window";
 /// The vendor had this very message already and did not send it again.
 pub const DUPLICATE: &str = "duplicate_message";
+/// The vendor refused a call of many messages without saying which is at fault: send each by itself.
+pub const BATCH_REFUSED: &str = "batch_refused";
 
 impl Failure {
     fn new(kind: FailureKind, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::message::{BuiltMail, Origin, build};
-use super::smtp_failure::{classify, readable};
+use super::smtp_failure::classify;
 use crate::address::Mailbox;
 use crate::capability::Capabilities;
 use crate::connector::{Action, Category, Channel, Connector, Cx, Perform};
@@ -16,6 +16,7 @@ use crate::manifest::{Auth, Choice, Field, FieldKind, Limits, Part, Preset, Text
 use crate::operation::{Check, Checked, SendEmail, Sent};
 use crate::smtp::{Mail, Security, SmtpServer};
 use crate::values::{Credentials, FieldProblem, Settings};
+use crate::words::readable;
 
 #[derive(Debug)]
 pub struct SmtpMail;

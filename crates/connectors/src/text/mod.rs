@@ -1,3 +1,6 @@
-//! What SMS text costs and which words mean something in it.
+//! Numbers and texts of short messages: what they cost, how they are spelt, which words mean something.
 
+pub mod opt_out;
+pub mod phone;
 pub mod segments;
+pub mod transliterate;
