@@ -59,6 +59,8 @@ codes! {
     /// The channel's emergency stop is on.
     ChannelStopped = "channel_stopped" CONFLICT "Bu kanal durduruldu" "This channel is stopped";
     LimitReached = "limit_reached" TOO_MANY_REQUESTS "Günlük sınıra ulaşıldı" "The day's limit is reached";
+    /// A vendor that was asked on somebody's behalf gave no usable answer.
+    VendorFailed = "vendor_failed" BAD_GATEWAY "Servis isteği yerine getirmedi" "The service did not do what was asked";
     Busy = "busy" SERVICE_UNAVAILABLE "Sunucu şu anda çok meşgul" "The server is too busy right now";
     Unavailable = "unavailable" SERVICE_UNAVAILABLE "Veritabanına ulaşılamıyor" "The database cannot be reached";
     Internal = "internal" INTERNAL_SERVER_ERROR "Beklenmeyen bir hata oluştu" "Something unexpected went wrong";

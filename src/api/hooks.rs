@@ -6,17 +6,39 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::auth::PlatformCaller;
 use super::extract::read_body;
 use crate::app::AppState;
-use crate::error::AppResult;
-use crate::hooks::{self, Incoming};
+use crate::error::{AppResult, ProblemBody};
+use crate::hooks::{self, Incoming, SharedAddress};
 
 /// Vendors' calls are small; a batch of Meta's is the largest.
 const MOST_BYTES: usize = 3 * 1024 * 1024;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().route("/hooks/{provider}/{secret}", get(receive).post(receive))
+    OpenApiRouter::new()
+        .route("/hooks/{provider}/{secret}", get(receive).post(receive))
+        .routes(routes!(shared))
+}
+
+/// The one address of an app that serves many companies (`whatsapp`), to be entered at the vendor with its verify token.
+#[utoipa::path(
+    get, path = "/api/hooks/{provider}", tag = "integrations",
+    params(("provider" = String, Path)),
+    responses(
+        (status = 200, body = SharedAddress),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+async fn shared(
+    State(app): State<AppState>,
+    _: PlatformCaller,
+    Path(provider): Path<String>,
+) -> AppResult<axum::Json<SharedAddress>> {
+    Ok(axum::Json(hooks::shared_address(&app, &provider).await?))
 }
 
 async fn receive(

@@ -34,7 +34,7 @@ pub(super) async fn check(tx: &mut Tx, company: CompanyId, definition: &Definiti
 }
 
 /// Every action and every further way of one, with its place.
-fn ways(definition: &Definition) -> Vec<(String, &Action)> {
+pub(super) fn ways(definition: &Definition) -> Vec<(String, &Action)> {
     let mut ways = Vec::new();
     for (index, action) in definition.actions.iter().enumerate() {
         ways.push((format!("/actions/{index}"), action));

@@ -3,6 +3,7 @@
 mod ask;
 pub mod defaults;
 pub mod health;
+pub mod lists;
 pub mod nightly;
 mod plan;
 pub mod remove;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use santral_connectors::Channel;
 use santral_connectors::capability::{Inbound, Status};
+use santral_connectors::text::opt_out::is_opt_out;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -21,7 +22,6 @@ use crate::db::{self, Tx};
 use crate::ids::CompanyId;
 use crate::ingest::Refused;
 use crate::messaging::consent::refusal;
-use crate::messaging::words;
 use crate::store::receipts::{Named, NewInbound};
 use crate::store::{consents, jobs, receipts as stored};
 use crate::telemetry::metrics::COMMIT_BATCH_SIZE;
@@ -195,7 +195,7 @@ async fn heard(
         }
         let at = message.at.map_or(now, |at| at.as_microsecond().min(now));
         let channel = one.channel.map(Channel::as_str);
-        let refuses = words::refuses(&message.text);
+        let refuses = is_opt_out(&message.text);
         if one.channel == Some(Channel::Whatsapp) {
             stored::heard(tx, row.company, &message.from, one.connection, at).await?;
         }

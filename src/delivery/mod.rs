@@ -43,8 +43,9 @@ use crate::vault::Keyring;
 pub use committer::Notice;
 pub(crate) use committer::store_notices;
 pub use perform::Job;
+pub(crate) use perform::Port;
 pub(crate) use perform::detail_of;
-pub(crate) use target::callback_url;
+pub(crate) use target::{Target, callback_url, resolve};
 
 /// How long an orderly stop waits for calls under way; what is left then is found by whoever starts next.
 const STOP_WITHIN: Duration = Duration::from_secs(22);

@@ -389,7 +389,7 @@ fn stopped(stop: Stop) -> End {
 }
 
 /// What calls to one connection go through.
-pub(super) struct Port<'a> {
+pub(crate) struct Port<'a> {
     http: Box<dyn Http>,
     smtp: Box<dyn Smtp>,
     target: &'a Target,
@@ -398,7 +398,7 @@ pub(super) struct Port<'a> {
 }
 
 impl<'a> Port<'a> {
-    pub(super) fn new(engine: &'a Engine, lane: Lane, target: &'a Target) -> Self {
+    pub(crate) fn new(engine: &'a Engine, lane: Lane, target: &'a Target) -> Self {
         let services = engine.services();
         let deadline = target.connector.deadline();
         let base_url = services.overrides.get(target.connector.id);
@@ -419,7 +419,7 @@ impl<'a> Port<'a> {
         self.target.connector.deadline()
     }
 
-    pub(super) fn cx<'b>(&'b self, idempotency_key: &'b str, files: &'b [File]) -> Cx<'b> {
+    pub(crate) fn cx<'b>(&'b self, idempotency_key: &'b str, files: &'b [File]) -> Cx<'b> {
         Cx {
             http: &*self.http,
             smtp: &*self.smtp,

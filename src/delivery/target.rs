@@ -14,7 +14,7 @@ use crate::vault::VaultError;
 
 /// What a call needs of the other side.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(crate) struct Target {
     pub connector: &'static Connector,
     pub settings: Settings,
     pub credentials: Credentials,
@@ -28,7 +28,7 @@ pub(super) struct Target {
 
 /// A lane that leads nowhere now.
 #[derive(Debug)]
-pub(super) enum Blocked {
+pub(crate) enum Blocked {
     /// The connection exists but does not work: its status' reason.
     Broken(String),
     /// A person switched it off.
@@ -39,7 +39,7 @@ pub(super) enum Blocked {
     Vault(VaultError),
 }
 
-pub(super) async fn resolve(
+pub(crate) async fn resolve(
     services: &Services,
     setup: &Arc<Setup>,
     lane: Lane,

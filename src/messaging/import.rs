@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::consent::{Answer, ConsentRequest, statement, store};
-use super::words::fold;
 use crate::app::App;
 use crate::automation::Problem;
 use crate::clock::Micros;
@@ -62,6 +61,25 @@ enum Column {
     Status,
     At,
     Source,
+}
+
+/// Lower case in plain ASCII letters: `İPTAL`, `iptal` and `ıptal` are the same word. Pure, and blind to locale.
+fn fold(text: &str) -> String {
+    text.trim()
+        .chars()
+        .filter_map(|c| match c {
+            'İ' | 'I' | 'ı' | 'î' | 'Î' => Some('i'),
+            'Ş' | 'ş' => Some('s'),
+            'Ğ' | 'ğ' => Some('g'),
+            'Ç' | 'ç' => Some('c'),
+            'Ö' | 'ö' => Some('o'),
+            'Ü' | 'ü' | 'û' | 'Û' => Some('u'),
+            'â' | 'Â' => Some('a'),
+            // The dot that lower-casing İ leaves behind.
+            '\u{307}' => None,
+            c => Some(c.to_ascii_lowercase()),
+        })
+        .collect()
 }
 
 fn column(heading: &str) -> Option<Column> {
@@ -123,7 +141,7 @@ impl Reading<'_> {
                 ));
             }
             let record = record.map_err(|_| unreadable())?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = record.position().map_or(0, |at| line(file, at));
             if record.iter().all(<[u8]>::is_empty) {
                 continue;
             }
@@ -189,6 +207,12 @@ impl Reading<'_> {
         };
         statement(self.setup, &consent, self.now)
     }
+}
+
+/// The line a record begins on. After a CRLF the reader stands between its two halves, on the line before.
+fn line(file: &[u8], at: &csv::Position) -> u64 {
+    let byte = usize::try_from(at.byte()).ok().and_then(|at| file.get(at));
+    at.line() + u64::from(byte == Some(&b'\n'))
 }
 
 fn unreadable() -> AppError {

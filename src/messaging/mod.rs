@@ -6,7 +6,6 @@ pub mod limits;
 pub mod links;
 pub mod quiet;
 pub mod unsubscribe;
-pub mod words;
 
 use santral_connectors::{Channel, EmailAddress};
 

@@ -53,6 +53,7 @@ tables! {
     DELETE_INBOUND_MESSAGES COUNT_INBOUND_MESSAGES "inbound_messages" "vendor_id" 500;
     DELETE_CONVERSATIONS COUNT_CONVERSATIONS "conversations" "recipient" 500;
     DELETE_CHAINS COUNT_CHAINS "chains" "id" 500;
+    DELETE_VENDOR_ACCOUNTS COUNT_VENDOR_ACCOUNTS "vendor_accounts" "connection_id" 500;
     DELETE_BATCH_MEMBERS COUNT_BATCH_MEMBERS "batch_members" "id" 500;
 }
 

@@ -195,6 +195,9 @@ impl Conclusion<'_> {
 
     /// That a fallback took over stays the reason of what it sent.
     fn by_fallback(&self) -> Option<Cow<'static, str>> {
+        if self.course.chain.is_some_and(|chain| chain.position > 0) {
+            return Some("fallback:not_delivered".into());
+        }
         let reason = self.course.work.reason.clone()?;
         reason.starts_with("fallback:").then_some(Cow::Owned(reason))
     }

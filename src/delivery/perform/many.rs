@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use santral_connectors::capability::{Many, SendMany};
+use santral_connectors::failure::BATCH_REFUSED;
 use santral_connectors::operation::SendSms;
 use santral_connectors::{Connector, Failure, Operation};
 
@@ -143,7 +144,12 @@ async fn one_call(
     let started = engine.clock().micros();
     let results = send(engine, courses, &members).await;
     let mut ends = Vec::with_capacity(members.len());
-    for ((index, Prepared { target, operation, .. }), result) in members.into_iter().zip(results) {
+    for ((index, Prepared { target, operation, files }), mut result) in members.into_iter().zip(results) {
+        let at_fault = result.as_ref().is_err_and(|failure| failure.code == BATCH_REFUSED);
+        if let Some(course) = courses.get(index).filter(|_| at_fault) {
+            // Nothing of the call was taken, for one of its messages was not good: alone, each answers for itself.
+            result = course.call(&target, &operation, &files).await;
+        }
         if let Some(course) = courses.get_mut(index) {
             course.operation = Some(operation);
         }

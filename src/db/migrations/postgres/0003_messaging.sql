@@ -105,3 +105,13 @@ create table batch_members (
     id uuid not null,
     primary key (company_id, batch_id, id)
 );
+
+-- Which connections a vendor's account is: some vendors call one address for all the companies of an app.
+create table vendor_accounts (
+    company_id uuid not null,
+    connection_id uuid not null,
+    provider text not null,
+    account text not null,
+    primary key (company_id, connection_id)
+);
+create index vendor_accounts_by_account on vendor_accounts (provider, account);
