@@ -18,7 +18,7 @@ sql! {
     INSERT = pg: "insert into batch_members (company_id, batch_id, id)
         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[])",
     sqlite: "insert into batch_members (company_id, batch_id, id)
-        select unhex(value->>0), unhex(value->>1), unhex(value->>2) from json_each($1)";
+        values {rows of 3}";
     PROGRESS = "select count(*) as total,
             cast(coalesce(sum(case when d.state in ('queued', 'scheduled') then 0 else 1 end), 0) as bigint) as over,
             cast(coalesce(sum(case when d.state in ('failed', 'skipped', 'cancelled', 'unknown') then 1 else 0 end), 0)

@@ -26,15 +26,15 @@ sql! {
     INSERT = pg: "insert into chains (company_id, id, first_id, position)
         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[])",
     sqlite: "insert into chains (company_id, id, first_id, position)
-        select unhex(value->>0), unhex(value->>1), unhex(value->>2), value->>3 from json_each($1)";
+        values {rows of 4}";
     MEMBERS = "select c.id, c.position, d.state, cast(case when d.finished_at is null then 0 else 1 end as bigint)
             as is_finished
         from chains c join deliveries d on d.company_id = c.company_id and d.id = c.id
         where c.company_id = $1 and c.first_id = $2 order by c.position";
     PLACES = pg: "select c.* from unnest($1::uuid[], $2::uuid[]) as w (company_id, id)
         join chains c on c.company_id = w.company_id and c.id = w.id",
-    sqlite: "select c.* from json_each($1) w
-        join chains c on c.company_id = unhex(w.value->>0) and c.id = unhex(w.value->>1)";
+    sqlite: "with w (company_id, id) as (values {rows of 2})
+        select c.* from w join chains c on c.company_id = w.company_id and c.id = w.id";
 }
 
 fn place(row: &Row) -> Result<Place> {

@@ -40,16 +40,15 @@ sql! {
         set status = excluded.status, source = excluded.source, recorded_at = excluded.recorded_at
         where consents.status = 'granted' and excluded.status = 'refused'",
     sqlite: "insert into consents (company_id, id, recipient, channel, status, source, given_at, recorded_at)
-        select unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7
-        from json_each($1) where true
-        on conflict (company_id, recipient, channel, given_at) do update
+        values {rows of 8} on conflict (company_id, recipient, channel, given_at) do update
         set status = excluded.status, source = excluded.source, recorded_at = excluded.recorded_at
         where consents.status = 'granted' and excluded.status = 'refused'";
     CURRENT = pg: "select c.* from unnest($1::uuid[], $2::text[], $3::text[]) as w (company_id, recipient, channel)
         cross join lateral (select * from consents c where c.company_id = w.company_id
             and c.recipient = w.recipient and c.channel = w.channel order by given_at desc limit 1) c",
-    sqlite: "select c.* from json_each($1) w join consents c on c.company_id = unhex(w.value->>0)
-            and c.recipient = w.value->>1 and c.channel = w.value->>2
+    sqlite: "with w (company_id, recipient, channel) as (values {rows of 3})
+        select c.* from w join consents c on c.company_id = w.company_id and c.recipient = w.recipient
+            and c.channel = w.channel
         where c.given_at = (select max(given_at) from consents l where l.company_id = c.company_id
             and l.recipient = c.recipient and l.channel = c.channel)";
     LIST = "select * from consents where company_id = $1 and id < $2 and ($3 = '' or channel = $3)

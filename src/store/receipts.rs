@@ -74,51 +74,49 @@ sql! {
         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::bigint[])
         on conflict do nothing",
     sqlite: "insert into vendor_messages (company_id, connection_id, vendor_id, recipient, delivery_id, sent_at)
-        select unhex(value->>0), unhex(value->>1), value->>2, value->>3, unhex(value->>4), value->>5
-        from json_each($1) where true on conflict do nothing";
+        values {rows of 6} on conflict do nothing";
     /// Several recipients may share an id; one that is named must match.
     WHOSE = pg: "select v.company_id, v.connection_id, v.vendor_id, v.recipient, v.delivery_id
         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) as w (company_id, connection_id, vendor_id, recipient)
         cross join lateral (select * from vendor_messages v where v.company_id = w.company_id
             and v.connection_id = w.connection_id and v.vendor_id = w.vendor_id
             and (w.recipient is null or v.recipient = w.recipient) limit 2) v",
-    sqlite: "select v.company_id, v.connection_id, v.vendor_id, v.recipient, v.delivery_id
-        from json_each($1) w join vendor_messages v on v.company_id = unhex(w.value->>0)
-            and v.connection_id = unhex(w.value->>1) and v.vendor_id = w.value->>2
-        where w.value->>3 is null or v.recipient = w.value->>3";
+    sqlite: "with w (company_id, connection_id, vendor_id, recipient) as (values {rows of 4})
+        select v.company_id, v.connection_id, v.vendor_id, v.recipient, v.delivery_id
+        from w join vendor_messages v on v.company_id = w.company_id and v.connection_id = w.connection_id
+            and v.vendor_id = w.vendor_id
+        where w.recipient is null or v.recipient = w.recipient";
     FOR_UPDATE = pg: "select d.*, 0::bigint as phase from unnest($1::uuid[], $2::uuid[]) as w (company_id, id)
         join deliveries d on d.company_id = w.company_id and d.id = w.id order by d.id for update of d",
-    sqlite: "select d.*, 0 as phase from json_each($1) w
-        join deliveries d on d.company_id = unhex(w.value->>0) and d.id = unhex(w.value->>1)";
+    sqlite: "with w (company_id, id) as (values {rows of 2})
+        select d.*, 0 as phase from w join deliveries d on d.company_id = w.company_id and d.id = w.id";
     MOVE = pg: "update deliveries d set state = m.state, reason = m.reason, receipts = m.receipts,
             finished_at = m.finished_at
         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[])
             as m (company_id, id, state, reason, receipts, finished_at)
         where d.company_id = m.company_id and d.id = m.id",
-    sqlite: "update deliveries set state = m.state, reason = m.reason, receipts = m.receipts,
-            finished_at = m.finished_at
-        from (select unhex(value->>0) as company_id, unhex(value->>1) as id, value->>2 as state, value->>3 as reason,
-            value->>4 as receipts, value->>5 as finished_at from json_each($1)) m
-        where deliveries.company_id = m.company_id and deliveries.id = m.id";
+    sqlite: "with m (company_id, id, state, reason, receipts, finished_at) as (values {rows of 6})
+        update deliveries set state = m.state, reason = m.reason, receipts = m.receipts, finished_at = m.finished_at
+        from m where deliveries.company_id = m.company_id and deliveries.id = m.id";
 
     KEEP_EARLY = pg: "insert into early_receipts (company_id, id, connection_id, vendor_id, status, received_at)
         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[])",
     sqlite: "insert into early_receipts (company_id, id, connection_id, vendor_id, status, received_at)
-        select unhex(value->>0), unhex(value->>1), unhex(value->>2), value->>3, value->>4, value->>5
-        from json_each($1)";
+        values {rows of 6}";
     TAKE_EARLY = pg: "delete from early_receipts e
         using unnest($1::uuid[], $2::uuid[], $3::text[]) as w (company_id, connection_id, vendor_id)
         where e.company_id = w.company_id and e.connection_id = w.connection_id and e.vendor_id = w.vendor_id
         returning e.*",
-    sqlite: "delete from early_receipts where (company_id, connection_id, vendor_id) in
-        (select unhex(value->>0), unhex(value->>1), value->>2 from json_each($1)) returning *";
+    sqlite: "delete from early_receipts where (company_id, connection_id, vendor_id) in (values {rows of 3})
+        returning *";
 
     NEW_INBOUND = pg: "insert into inbound_messages (company_id, connection_id, vendor_id, received_at)
         select company_id, connection_id, vendor_id, $4
         from unnest($1::uuid[], $2::uuid[], $3::text[]) as i (company_id, connection_id, vendor_id)
         on conflict do nothing returning company_id, connection_id, vendor_id",
-    sqlite: "insert into inbound_messages (company_id, connection_id, vendor_id, received_at)
-        select unhex(value->>0), unhex(value->>1), value->>2, $2 from json_each($1) where true
+    sqlite: "with i (company_id, connection_id, vendor_id) as (values {rows of 3})
+        insert into inbound_messages (company_id, connection_id, vendor_id, received_at)
+        select company_id, connection_id, vendor_id, $1 from i where true
         on conflict do nothing returning company_id, connection_id, vendor_id";
     HEARD = "insert into conversations (company_id, recipient, connection_id, last_inbound_at) values ($1, $2, $3, $4)
         on conflict (company_id, recipient, connection_id) do update set last_inbound_at = excluded.last_inbound_at
