@@ -39,7 +39,7 @@ const FIRST_WITH_CALLBACKS: Micros = 2 * MINUTE;
 /// The longest time between two questions about one message.
 const LONGEST: Micros = 3 * HOUR;
 /// When an unknown outcome is asked about: vendors' own books lag a little.
-static RECONCILE: [Micros; 5] = [30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR];
+static RECONCILE: [Micros; 5] = [10 * SECOND, MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR];
 /// Calls in one go, pages included; what is left waits its turn.
 const CALLS: u32 = 10;
 /// The clocks of vendors and ours may differ by this much.

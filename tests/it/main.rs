@@ -19,9 +19,15 @@ mod keys_api;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod messaging_bulk;
+#[cfg(test)]
 mod messaging_consent;
 #[cfg(test)]
 mod messaging_limits;
+#[cfg(test)]
+mod messaging_receipts;
+#[cfg(test)]
+mod messaging_scenarios;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]
