@@ -5,6 +5,7 @@ mod automations;
 mod companies;
 mod deliveries;
 mod erasures;
+mod estimates;
 mod event_types;
 mod events;
 pub mod extract;
@@ -57,6 +58,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(event_types::routes())
         .merge(deliveries::routes())
         .merge(erasures::routes())
+        .merge(estimates::routes())
         .merge(events::routes())
         .merge(integrations::routes())
         .merge(keys::routes())

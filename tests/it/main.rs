@@ -19,6 +19,8 @@ mod keys_api;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod messaging;
+#[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod operations;
@@ -34,5 +36,7 @@ mod support;
 mod support_works;
 #[cfg(test)]
 mod templates_api;
+#[cfg(test)]
+mod vendor_signatures;
 #[cfg(test)]
 mod webhooks_api;
