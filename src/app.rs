@@ -4,7 +4,7 @@ mod background;
 mod master_key;
 mod platform;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::api::auth::Auth;
 use crate::automation::Renderer;
@@ -39,6 +39,7 @@ pub struct App {
     pub auth: Auth,
     pub metrics: Metrics,
     pub tasks: Arc<Tasks>,
+    this: Weak<Self>,
 }
 
 impl App {
@@ -65,7 +66,8 @@ impl App {
         };
         let workers = usize::try_from(config.workers.get()).unwrap_or(usize::MAX);
         let engine = Engine::start(services, NodeId::new().0, config.role.delivers(), workers).await?;
-        let app = Arc::new(Self {
+        let app = Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             auth: Auth::new(config.platform_key.as_ref()),
             ingest: Ingest::start(engine.clone()),
             inbox: Inbox::start(engine.clone()),
@@ -84,6 +86,11 @@ impl App {
         self.auth.write_uses(self.db()).await;
         crate::connections::uses::write(self).await;
         self.db().close().await;
+    }
+
+    /// Itself, for work that goes on after a request; none once the server ends.
+    pub fn shared(&self) -> Option<AppState> {
+        self.this.upgrade()
     }
 
     pub fn services(&self) -> &Services {

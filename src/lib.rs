@@ -15,6 +15,7 @@ pub mod delivery;
 mod demo;
 pub mod erasure;
 pub mod error;
+pub mod estimate;
 mod hooks;
 pub mod i18n;
 pub mod ids;

@@ -6,6 +6,7 @@ mod companies;
 mod consents;
 mod deliveries;
 mod erasures;
+mod estimates;
 mod event_types;
 mod events;
 pub mod extract;
@@ -62,6 +63,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(event_types::routes())
         .merge(deliveries::routes())
         .merge(erasures::routes())
+        .merge(estimates::routes())
         .merge(events::routes())
         .merge(hooks::routes())
         .merge(integrations::routes())

@@ -1,6 +1,7 @@
 //! The use cases of connecting accounts: connect, check, defaults, disconnect, and what keeps an eye on them.
 
 mod ask;
+pub mod balance;
 pub mod defaults;
 pub mod health;
 pub mod lists;

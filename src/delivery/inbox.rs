@@ -131,6 +131,9 @@ async fn commit(engine: &Engine, arrived: &[Arrived]) -> db::Result<()> {
     waiting.extend(ask(&mut tx, hints, now).await?);
     waiting.extend(heard(&mut tx, arrived, &ears, now).await?);
     tx.commit().await?;
+    for one in arrived.iter().filter(|one| one.confirmed && !one.statuses.is_empty()) {
+        engine.note_callback(Lane { company: one.setup.id.0, id: one.connection });
+    }
     engine.announce(&waiting);
     if !applied.early.is_empty() && !engine.db().is_single_process() {
         look_again(engine.clone(), ears, applied.early);

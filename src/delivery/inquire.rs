@@ -33,7 +33,7 @@ const HOUR: Micros = 60 * MINUTE;
 
 /// How long `sent` waits for a receipt before it is the last word.
 pub(super) const WAITS: Micros = 72 * HOUR;
-/// The first question where nobody calls back, and where somebody should.
+/// The first question where nobody calls back, and where somebody does.
 const FIRST: Micros = 10 * SECOND;
 const FIRST_WITH_CALLBACKS: Micros = 2 * MINUTE;
 /// The longest time between two questions about one message.
@@ -47,15 +47,12 @@ const SLACK: Micros = MINUTE;
 /// The outcome of an attempt that was settled by asking.
 const RECONCILED: &str = "reconciled";
 
-/// When a message that was just sent is first asked about; `None` where nothing more will be known.
-pub(super) fn first_question(connector: &Connector, now: Micros) -> Option<Micros> {
-    if !connector.limits.receipts {
-        return None;
-    }
-    Some(match (connector.capabilities.reports, connector.capabilities.callbacks) {
-        (Some(_), None) => now + FIRST,
-        (Some(_), Some(_)) if connector.capabilities.registration.is_some() => now + FIRST,
-        (Some(_), Some(_)) => now + FIRST_WITH_CALLBACKS,
+/// When a message that was just sent is first asked about; `None` where nothing more will be known. `called_back` says
+/// that the connection's vendor calls us, as we have seen.
+pub(super) fn first_question(connector: &Connector, called_back: bool, now: Micros) -> Option<Micros> {
+    connector.limits.receipts.then(|| match (connector.capabilities.reports, called_back) {
+        (Some(_), false) => now + FIRST,
+        (Some(_), true) => now + FIRST_WITH_CALLBACKS,
         (None, _) => now + WAITS,
     })
 }
@@ -320,7 +317,8 @@ impl Round<'_> {
     /// The vendor has it: from now on it waits for a receipt like any other.
     fn taken(&self, setup: &Arc<Setup>, target: &Target, open: &Open, sent: Sent) -> Settled {
         let claim = open.job.claim;
-        let due_at = first_question(target.connector, self.now);
+        let called_back = self.engine.is_called_back(self.lane.of_messages());
+        let due_at = first_question(target.connector, called_back, self.now);
         let ending = match due_at.filter(|_| sent.message_id.is_some()) {
             Some(due_at) => Ending::Ask { lane: claim.lane.id, due_at, attempt: 1 },
             None => Ending::Finish,

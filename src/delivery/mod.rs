@@ -18,7 +18,7 @@ mod recover;
 mod target;
 mod window;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -87,6 +87,8 @@ struct Inner {
     doubted: Mutex<Vec<Claim>>,
     /// When connections last worked, until it is written down.
     uses: Mutex<HashMap<Lane, Micros>>,
+    /// Connections whose vendor has called back since the start, and proven itself.
+    called_back: Mutex<HashSet<Lane>>,
 }
 
 impl Engine {
@@ -114,6 +116,7 @@ impl Engine {
             untold: Mutex::default(),
             doubted: Mutex::default(),
             uses: Mutex::default(),
+            called_back: Mutex::default(),
         }));
         if !engine.db().is_single_process() {
             recover::renew(&engine).await?;
@@ -255,6 +258,15 @@ impl Engine {
 
     fn note_use(&self, lane: Lane, now: Micros) {
         self.0.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(lane, now);
+    }
+
+    /// A connection's vendor called back and proved itself, so there is no haste to ask.
+    fn note_callback(&self, lane: Lane) {
+        self.0.called_back.lock().unwrap_or_else(PoisonError::into_inner).insert(lane);
+    }
+
+    fn is_called_back(&self, lane: Lane) -> bool {
+        self.0.called_back.lock().unwrap_or_else(PoisonError::into_inner).contains(&lane)
     }
 
     /// Whether this node carries deliveries out.

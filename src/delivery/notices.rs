@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use santral_connectors::capability::Inbound;
+use santral_connectors::capability::{Balance, Inbound};
 use santral_connectors::operation::{Notify, Operation};
 use serde_json::json;
 use uuid::Uuid;
@@ -158,6 +158,34 @@ pub fn of_limit(setup: &Setup, platform: Option<&Arc<Setup>>, reached: &Reached,
         "used": reached.used,
         "limit": reached.limit,
         "percent": reached.percent,
+    });
+    listeners(setup, platform, event_type)
+        .into_iter()
+        .filter_map(|webhook| notice(webhook.id, setup.id.0, event_type, (&data, None), at))
+        .collect()
+}
+
+/// An account that is nearly empty.
+#[derive(Debug)]
+pub struct Low<'a> {
+    pub connection: Uuid,
+    pub provider: &'a str,
+    pub balance: &'a Balance,
+}
+
+/// A notice for every endpoint that wants to hear that an account is nearly empty.
+pub fn of_low_balance(
+    setup: &Setup,
+    platform: Option<&Arc<Setup>>,
+    low: &Low<'_>,
+    at: Micros,
+) -> Vec<Notice> {
+    let event_type = "connection.low_balance";
+    let data = json!({
+        "company": setup.id,
+        "connection": ConnectionId(low.connection),
+        "provider": low.provider,
+        "balance": low.balance,
     });
     listeners(setup, platform, event_type)
         .into_iter()

@@ -19,6 +19,8 @@ mod keys_api;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod messaging;
+#[cfg(test)]
 mod messaging_bulk;
 #[cfg(test)]
 mod messaging_consent;
@@ -44,5 +46,7 @@ mod support;
 mod support_works;
 #[cfg(test)]
 mod templates_api;
+#[cfg(test)]
+mod vendor_signatures;
 #[cfg(test)]
 mod webhooks_api;

@@ -47,7 +47,8 @@ async fn a_stopped_batch_sends_no_more(#[values(Engine::Sqlite, Engine::Postgres
     let it = start(engine, &["netgsm"]).await;
     let mut request = batch(50);
     request["send_at"] = in_days(1).into();
-    let task = it.api.post("/api/messages/batch", request).await.expect(202)["task"].as_str().unwrap().to_owned();
+    let task =
+        it.api.post("/api/messages/batch", request).await.expect(202)["task"].as_str().unwrap().to_owned();
     let stopped = it.api.post(&format!("/api/tasks/{task}/cancel"), json!({})).await.expect(200);
     assert_eq!(stopped["state"], "cancelled");
     let one = it.api.get("/api/deliveries?to=%2B905321000007").await.expect(200)["items"][0].clone();
@@ -62,7 +63,8 @@ async fn a_stopped_batch_sends_no_more(#[values(Engine::Sqlite, Engine::Postgres
 async fn the_same_key_is_the_same_batch(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
     let it = start(engine, &["netgsm"]).await;
     let post = async |key: &str, body: Value| {
-        let request = it.api.request(Method::POST, "/api/messages/batch").header("content-type", "application/json");
+        let request =
+            it.api.request(Method::POST, "/api/messages/batch").header("content-type", "application/json");
         it.api.send(request.header("idempotency-key", key).body(body.to_string())).await
     };
     let first = post("b-1", batch(3)).await.expect(202);

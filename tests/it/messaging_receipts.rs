@@ -153,7 +153,10 @@ async fn a_reply_is_told_once_and_a_refusal_among_them_counts(
     let told: Value = serde_json::from_str(&hook.report().entries[0].body).unwrap();
     let heard = &told["data"]["message"];
     assert_eq!(told["type"], "message.received");
-    assert_eq!((&heard["from"], &heard["text"], &heard["refuses"]), (&json!(ALI), &json!("iptal"), &json!(true)));
+    assert_eq!(
+        (&heard["from"], &heard["text"], &heard["refuses"]),
+        (&json!(ALI), &json!("iptal"), &json!(true))
+    );
     campaign["text"] = json!("Yaz indirimi");
     let next = send(&it.api, campaign).await;
     assert_eq!(it.in_state(&next, "skipped").await["reason"], "no_consent");
@@ -190,7 +193,8 @@ async fn an_unknown_outcome_settles_itself_by_asking_the_vendor(
     taken(&it, 1).await;
     it.in_state(&id, "unknown").await;
     let sent = it.in_state(&id, "sent").await;
-    let outcomes: Vec<_> = sent["attempts"].as_array().unwrap().iter().map(|a| a["outcome"].clone()).collect();
+    let outcomes: Vec<_> =
+        sent["attempts"].as_array().unwrap().iter().map(|a| a["outcome"].clone()).collect();
     assert_eq!(outcomes, [json!("unknown"), json!("reconciled")]);
     let message = taken(&it, 1).await;
     report(&it, &message, Outcome::Delivered).await;

@@ -31,14 +31,14 @@ fn template() -> Value {
 /// WhatsApp, and if it does not arrive, SMS, then e-mail.
 fn chain() -> Value {
     json!({"name": "Sipariş hazır", "trigger": {"type": "order.ready"}, "actions": [{
-        "operation": "send_whatsapp", "to": "{{ data.customer.phone }}", "kind": "informational",
-        "whatsapp_template": template(),
-        "chain": [
-            {"after": "PT10M", "operation": "send_sms", "to": "{{ data.customer.phone }}",
-             "text": "{{ data.order.number }} hazır", "kind": "informational"},
-            {"after": "PT10M", "operation": "send_email", "to": "{{ data.customer.email }}", "subject": "Sipariş",
-             "text": "{{ data.order.number }} hazır", "kind": "informational"},
-        ]}]})
+    "operation": "send_whatsapp", "to": "{{ data.customer.phone }}", "kind": "informational",
+    "whatsapp_template": template(),
+    "chain": [
+        {"after": "PT10M", "operation": "send_sms", "to": "{{ data.customer.phone }}",
+         "text": "{{ data.order.number }} hazır", "kind": "informational"},
+        {"after": "PT10M", "operation": "send_email", "to": "{{ data.customer.email }}", "subject": "Sipariş",
+         "text": "{{ data.order.number }} hazır", "kind": "informational"},
+    ]}]})
 }
 
 fn order(phone: &str) -> Value {
@@ -49,7 +49,7 @@ fn order(phone: &str) -> Value {
 #[tokio::test]
 async fn a_sent_quote_goes_out_by_mail_and_sms(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
     let it = start(engine, &["netgsm"]).await;
-    it.api.post("/api/automations/presets", json!({"preset": "quote_sent"})).await.expect(201);
+    it.api.post("/api/automations", json!({"preset": "quote_sent"})).await.expect(201);
     let data = json!({"customer": {"name": "Ayşe Yılmaz", "email": "ayse@firma.com", "phone": "0532 123 45 67"},
         "quote": {"number": "TKF-114", "title": "Ofis mobilyası",
                   "pdf_url": format!("{}/files/teklif.pdf", it.sandbox.http_url())}});
@@ -84,7 +84,8 @@ async fn a_meetings_reminder_moves_with_it_and_ends_with_it(
     let hour = 3_600_000;
     let ids = fire(&it, event("m-1", "meeting.scheduled", meeting(in_millis(5 * hour)))).await;
     assert_eq!(ids.len(), 3);
-    let due = async |id: &str| it.api.get(&format!("/api/deliveries/{id}")).await.expect(200)["due_at"].clone();
+    let due =
+        async |id: &str| it.api.get(&format!("/api/deliveries/{id}")).await.expect(200)["due_at"].clone();
     let (first, second) = (due(&ids[0]).await, due(&ids[1]).await);
     let seconds = |later: &Value, earlier: &Value| {
         let time = |at: &Value| at.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
@@ -96,7 +97,10 @@ async fn a_meetings_reminder_moves_with_it_and_ends_with_it(
     assert_eq!((seconds(&moved, &second) + 5) / 10, 3 * 360);
     fire(&it, event("m-3", "meeting.updated", meeting(in_millis(hour + 1_000)))).await;
     let message = taken(&it, 1).await;
-    assert_eq!((message.channel, message.text.as_str()), ("whatsapp", "Merhaba Ali, S-1 numaralı siparişiniz hazır."));
+    assert_eq!(
+        (message.channel, message.text.as_str()),
+        ("whatsapp", "Merhaba Ali, S-1 numaralı siparişiniz hazır.")
+    );
     fire(&it, event("m-4", "meeting.cancelled", json!({}))).await;
     for id in &ids[1..] {
         assert_eq!(it.in_state(id, "cancelled").await["reason"], "event:meeting.cancelled");
@@ -198,7 +202,8 @@ async fn an_automation_names_templates_that_the_vendor_has(
         automation["actions"][0]["whatsapp_template"] = template;
         it.api.post("/api/automations", automation).await.refused()
     };
-    let of = |place: &str, code: &str| vec![(format!("/actions/0/whatsapp_template/{place}"), code.to_owned())];
+    let of =
+        |place: &str, code: &str| vec![(format!("/actions/0/whatsapp_template/{place}"), code.to_owned())];
     let mut unknown = template();
     unknown["name"] = json!("baska");
     assert_eq!(refused(unknown).await, of("name", "template_unknown"));
@@ -248,19 +253,50 @@ async fn an_empty_account_holds_messages_until_it_is_filled(
     let it = start(engine, &["iletimerkezi"]).await;
     it.sandbox.phones().set_broke(true);
     let recipients: Vec<_> = (10..15).map(|n| json!({"to": format!("+9053212345{n}")})).collect();
-    let batch = json!({"channel": "sms", "text": "Merhaba", "kind": "informational", "recipients": recipients});
-    let task = it.api.post("/api/messages/batch", batch).await.expect(202)["task"].as_str().unwrap().to_owned();
+    let batch =
+        json!({"channel": "sms", "text": "Merhaba", "kind": "informational", "recipients": recipients});
+    let task =
+        it.api.post("/api/messages/batch", batch).await.expect(202)["task"].as_str().unwrap().to_owned();
     let broken = |all: &Value| {
-        let item = all["items"].as_array().unwrap().iter().find(|item| item["provider"] == "iletimerkezi").unwrap();
+        let item =
+            all["items"].as_array().unwrap().iter().find(|item| item["provider"] == "iletimerkezi").unwrap();
         item["connections"][0]["reason"] == "insufficient_balance"
     };
     it.api.wait_for("/api/integrations", broken).await;
     let waiting = |found: &Value| found["items"].as_array().unwrap().len() == 5;
     let held = it.api.wait_for("/api/deliveries?state=scheduled", waiting).await;
-    assert!(held["items"].as_array().unwrap().iter().all(|d| d["reason"] == "insufficient_balance"), "{held:#}");
+    assert!(
+        held["items"].as_array().unwrap().iter().all(|d| d["reason"] == "insufficient_balance"),
+        "{held:#}"
+    );
     it.sandbox.phones().set_broke(false);
     assert_eq!(it.api.post("/api/integrations/test/iletimerkezi", json!({})).await.expect(200)["ok"], true);
     taken(&it, 5).await;
     let done = it.api.wait_for(&format!("/api/tasks/{task}"), |task| task["state"] == "done").await;
     assert_eq!((&done["done"], &done["failed"]), (&json!(5), &json!(0)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_account_that_is_nearly_empty_is_told_of_once(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let it = start(engine, &["iletimerkezi"]).await;
+    let url = format!("{}/webhook/news", it.sandbox.http_url());
+    it.api.post("/api/webhooks", json!({"url": url, "types": ["connection.*"]})).await.expect(201);
+    it.sandbox.phones().set_broke(true);
+    for _ in 0..2 {
+        it.api.post("/api/integrations/test/iletimerkezi", json!({})).await.expect(200);
+    }
+    let hook = it.sandbox.webhook("news").unwrap();
+    tokio::time::timeout(crate::support::PATIENCE, hook.wait_for(1)).await.unwrap();
+    let told: Value = serde_json::from_str(&hook.report().entries[0].body).unwrap();
+    assert_eq!(
+        (&told["type"], &told["data"]["balance"]["messages"]),
+        (&json!("connection.low_balance"), &json!(0))
+    );
+    let id = connection(&it.api, "iletimerkezi").await["id"].as_str().unwrap().to_owned();
+    it.sandbox.phones().set_broke(false);
+    let balance = it.api.get(&format!("/api/integrations/{id}/balance")).await.expect(200);
+    assert_eq!(balance["messages"], 1000);
 }

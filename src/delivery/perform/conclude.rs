@@ -71,8 +71,9 @@ impl Conclusion<'_> {
                 let mut settled = self.over(State::Sent, self.by_fallback(), Some(attempt));
                 let vendor_id = output.get("message_id").and_then(|id| id.as_str()).map(ToOwned::to_owned);
                 // Without an id nothing can be told of it later.
-                let first_question =
-                    inquire::first_question(target.connector, self.now).filter(|_| vendor_id.is_some());
+                let called_back = self.course.engine.is_called_back(self.course.claim.lane);
+                let first_question = inquire::first_question(target.connector, called_back, self.now)
+                    .filter(|_| vendor_id.is_some());
                 if let Some(settlement) = &mut settled.settlement {
                     settlement.output = Some(output.to_string());
                     settlement.finished_at = first_question.is_none().then_some(self.now);

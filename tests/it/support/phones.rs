@@ -33,7 +33,8 @@ pub async fn start_with(engine: Engine, providers: &[&str], config: SandboxConfi
     let (company, api) = connect(&server, &sandbox, "Örnek A.Ş.").await;
     let it = Connected { server, sandbox, company, api };
     for provider in providers {
-        let all = it.api.put("/api/integrations", json!({"integrations": [account(provider)]})).await.expect(200);
+        let all =
+            it.api.put("/api/integrations", json!({"integrations": [account(provider)]})).await.expect(200);
         if let (Some(vendor), Some(url)) = (vendor(provider), callback(&all, provider)) {
             it.sandbox.phones().set_callback(vendor, Some(url));
         }
@@ -43,7 +44,9 @@ pub async fn start_with(engine: Engine, providers: &[&str], config: SandboxConfi
 
 fn account(provider: &str) -> Value {
     let (settings, credentials) = match provider {
-        "netgsm" => (json!({"msgheader": "SANTRAL"}), json!({"usercode": "8500000000", "password": "sandbox"})),
+        "netgsm" => {
+            (json!({"msgheader": "SANTRAL"}), json!({"usercode": "8500000000", "password": "sandbox"}))
+        }
         "iletimerkezi" => (json!({"sender": "SANTRAL"}), json!({"key": "demo-key", "hash": "demo-hash"})),
         "twilio" => (
             json!({"from": "+15005550006"}),
@@ -96,5 +99,8 @@ pub async fn taken(it: &Connected, count: u64) -> Arc<PhoneMessage> {
 
 /// Lets a message end so, and its vendor call back.
 pub async fn report(it: &Connected, message: &PhoneMessage, outcome: Outcome) {
-    assert!(it.sandbox.phones().report(message.number, outcome).await, "the vendor's call is answered with success");
+    assert!(
+        it.sandbox.phones().report(message.number, outcome).await,
+        "the vendor's call is answered with success"
+    );
 }

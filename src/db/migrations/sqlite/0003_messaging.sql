@@ -115,3 +115,11 @@ create table vendor_accounts (
     primary key (company_id, connection_id)
 ) strict, without rowid;
 create index vendor_accounts_by_account on vendor_accounts (provider, account);
+
+-- Connections whose account is nearly empty, so that it is told once and not at every look.
+create table low_balances (
+    company_id blob not null,
+    connection_id blob not null,
+    told_at integer not null,
+    primary key (company_id, connection_id)
+) strict, without rowid;
