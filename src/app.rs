@@ -15,6 +15,7 @@ use crate::db::{Db, DbConfig};
 use crate::delivery::{Engine, Services};
 use crate::ids::NodeId;
 use crate::ingest::Ingest;
+use crate::live::Live;
 use crate::outbound::{Outbound, OutboundConfig};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
@@ -37,6 +38,7 @@ pub struct App {
     pub auth: Auth,
     pub metrics: Metrics,
     pub tasks: Arc<Tasks>,
+    pub live: Live,
 }
 
 impl App {
@@ -69,6 +71,7 @@ impl App {
             config,
             metrics,
             tasks: Arc::default(),
+            live: Live::default(),
         });
         background::start(&app);
         Ok(app)

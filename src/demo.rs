@@ -21,10 +21,11 @@ use crate::error::AppError;
 use crate::ids::CompanyId;
 use crate::ingest::{Item, Stored, plan};
 use crate::run::{serve_until, stop_signal};
+use crate::sessions::{Role, SessionRequest, UserRequest};
 use crate::store::keys;
 use crate::telemetry::{Format, Metrics, Secret, init_logging, install_panic_hook};
 use crate::tokens::Token;
-use crate::{catalogue, server};
+use crate::{catalogue, server, sessions};
 
 /// How the demo's company is known to the demo's CRM.
 const EXTERNAL_ID: &str = "demo";
@@ -53,8 +54,9 @@ pub(crate) async fn run(demo: Demo) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let app = App::start(config(&demo, address)?, Metrics::install()?).await?;
     let key = platform_key(&app).await?;
-    furnish(&app, &sandbox).await.map_err(|error| anyhow::anyhow!("the demo cannot be set up: {error:?}"))?;
-    println!("{}", welcome(address, &sandbox, &key));
+    let pages = furnish(&app, &sandbox).await;
+    let pages = pages.map_err(|error| anyhow::anyhow!("the demo cannot be set up: {error:?}"))?;
+    println!("{}", welcome(address, &sandbox, &key, &pages));
     serve_until(app, listener, stop_signal()?).await?;
     sandbox.shutdown().await;
     Ok(())
@@ -93,7 +95,8 @@ async fn platform_key(app: &App) -> anyhow::Result<Secret> {
 }
 
 /// The company, its mailbox, its automations and a first event; what is there from last time stays.
-async fn furnish(app: &AppState, sandbox: &Sandbox) -> Result<(), AppError> {
+/// Gives a link to the company's pages.
+async fn furnish(app: &AppState, sandbox: &Sandbox) -> Result<String, AppError> {
     let request = CompanyRequest {
         external_id: Some(EXTERNAL_ID.to_owned()),
         name: Some("Örnek Mobilya Ltd. Şti.".to_owned()),
@@ -109,7 +112,17 @@ async fn furnish(app: &AppState, sandbox: &Sandbox) -> Result<(), AppError> {
             create_from_preset(app, &setup, &request).await?;
         }
     }
-    first_event(app, company.id).await
+    first_event(app, company.id).await?;
+    let user = UserRequest {
+        id: "demo".to_owned(),
+        name: "Selin Kaya".to_owned(),
+        role: Role::Admin,
+        email: Some("selin@ornekmobilya.example".to_owned()),
+        phone: Some("+905321234567".to_owned()),
+    };
+    let link =
+        sessions::invite_for_long(app, company.id, SessionRequest { user, locale: None, return_url: None });
+    Ok(link.await?.url)
 }
 
 async fn setup(app: &App, company: CompanyId) -> Result<std::sync::Arc<Setup>, AppError> {
@@ -143,12 +156,14 @@ async fn first_event(app: &AppState, company: CompanyId) -> Result<(), AppError>
     }
 }
 
-fn welcome(address: SocketAddr, sandbox: &Sandbox, key: &Secret) -> String {
+fn welcome(address: SocketAddr, sandbox: &Sandbox, key: &Secret, pages: &str) -> String {
     let (url, key, mailbox) = (format!("http://{address}"), key.expose(), sandbox.http_url());
     format!(
         r#"
 Santral demo. Nothing leaves this machine; stop it with Ctrl-C.
 
+  pages         {pages}
+                what a company's admin sees; the link works once, within ten minutes
   server        {url}            API docs: {url}/docs
   mailbox       {mailbox}/mailbox    what the customers of "Örnek Mobilya" receive
   platform key  {key}

@@ -98,7 +98,12 @@ pub(crate) async fn serve_until(
 ) -> anyhow::Result<()> {
     let address = format!("http://{}", listener.local_addr()?);
     tracing::info!(address, database = app.db().engine_name(), "listening");
-    server::serve(listener, api::router(app.clone()), stop).await;
+    // Pages that listen for news would keep the server from stopping.
+    let closing = async {
+        stop.await;
+        app.live.close();
+    };
+    server::serve(listener, api::router(app.clone()), closing).await;
     tracing::info!("stopping");
     app.stop().await;
     Ok(())

@@ -14,6 +14,7 @@ mod integrations;
 mod keys;
 mod messages;
 mod ops;
+mod sessions;
 mod tasks;
 mod templates;
 mod webhooks;
@@ -64,6 +65,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(keys::routes())
         .merge(messages::routes())
         .merge(ops::routes())
+        .merge(sessions::routes())
         .merge(templates::routes())
         .merge(webhooks::routes())
         .merge(tasks::routes())
@@ -79,6 +81,7 @@ pub fn router(app: AppState) -> Router {
     let (router, document) = resources().split_for_parts();
     router
         .merge(ops::documentation(document))
+        .merge(crate::web::routes(&app))
         .fallback(async || AppError::not_found())
         .method_not_allowed_fallback(async || AppError::new(Code::MethodNotAllowed))
         .layer(from_fn_with_state(app.clone(), finish::finish))

@@ -53,6 +53,10 @@ impl CompanyContext {
         }
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     pub const fn lang(&self) -> Lang {
         self.lang
     }

@@ -1,6 +1,7 @@
 //! The use cases of connecting accounts: connect, check, defaults, disconnect, and what keeps an eye on them.
 
 mod ask;
+pub mod connect;
 pub mod defaults;
 pub mod health;
 pub mod nightly;
@@ -9,7 +10,9 @@ pub mod remove;
 pub mod save;
 pub mod uses;
 pub mod view;
-mod words;
+pub mod words;
+
+pub use plan::Given;
 
 use crate::app::App;
 use crate::delivery::lanes::Lane;

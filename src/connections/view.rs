@@ -94,6 +94,8 @@ pub struct ConnectionView {
     pub status: String,
     /// Why it is in `error`: `needs_reauth`, `rejected_credentials`, `insufficient_balance`, `misconfigured`.
     pub reason: Option<String>,
+    /// What went wrong last: stable, snake_case; null where only the vendor's words are known.
+    pub code: Option<String>,
     /// What went wrong last, in the reader's language.
     pub detail: Option<String>,
     pub connected_at: String,
@@ -162,6 +164,11 @@ fn provider(connector: &'static Connector, connections: Vec<ConnectionView>, lan
     }
 }
 
+/// One provider with its form and no connections; `None` when there is no such one.
+pub fn provider_of(id: &str, lang: Lang) -> Option<ProviderView> {
+    santral_connectors::find(id).map(|connector| provider(connector, Vec::new(), lang))
+}
+
 const fn say(text: Text, lang: Lang) -> &'static str {
     match lang {
         Lang::Tr => text.tr,
@@ -225,6 +232,7 @@ fn show(connection: &Stored, credentials_set: Vec<String>, lang: Lang) -> Connec
         account: connection.account.clone(),
         status: connection.status.clone(),
         reason: connection.reason.clone(),
+        code: connection.detail.as_deref().and_then(words::code_of_stored).map(ToOwned::to_owned),
         detail: connection.detail.as_deref().map(|detail| words::of_stored(detail, lang)),
         connected_at: rfc3339(connection.connected_at),
         last_ok_at: connection.last_ok_at.map(rfc3339),

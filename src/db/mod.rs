@@ -147,9 +147,9 @@ impl Db {
     ///
     /// # Errors
     /// What the engine has against it.
-    pub async fn prepare(&self, statement: &Sql) -> Result<()> {
+    pub async fn prepare(&self, statement: &'static Sql) -> Result<()> {
         match &*self.0 {
-            Engine::Sqlite(engine) => engine.prepare(statement.sqlite).await,
+            Engine::Sqlite(engine) => engine.prepare(statement.over_rows(2)).await,
             Engine::Postgres(engine) => engine.prepare(statement.pg).await,
         }
     }

@@ -3,6 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{
@@ -35,7 +36,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("temp_store", "memory")
         .pragma("cache_size", "-8000")
         .pragma("wal_autocheckpoint", "4000")
-        .statement_cache_capacity(256)
+        .statement_cache_capacity(512)
 }
 
 impl Sqlite {
@@ -64,9 +65,9 @@ impl Sqlite {
         Ok(Tx::Sqlite(self.writer.begin_with("BEGIN IMMEDIATE").await?))
     }
 
-    pub(super) async fn prepare(&self, statement: &'static str) -> Result<()> {
+    pub(super) async fn prepare(&self, statement: Arc<str>) -> Result<()> {
         let mut connection = self.writer.acquire().await?;
-        (&mut *connection).prepare(statement.into_sql_str()).await.map(drop)
+        (&mut *connection).prepare(AssertSqlSafe(statement).into_sql_str()).await.map(drop)
     }
 
     pub(super) async fn backup(&self, target: &Path) -> Result<()> {

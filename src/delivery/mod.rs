@@ -11,6 +11,7 @@ mod perform;
 pub mod policy;
 mod recover;
 mod target;
+pub mod words;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +31,7 @@ use crate::clock::{Clock, Micros};
 use crate::companies::setup::Setups;
 use crate::db::Db;
 use crate::outbound::Outbound;
-use crate::store::jobs::{Claim, Phase};
+use crate::store::jobs::{self, Claim, Phase};
 use crate::vault::Keyring;
 
 pub use committer::Notice;
@@ -175,7 +176,7 @@ impl Engine {
         let mut lanes = self.lanes();
         let mut woken = false;
         for (lane, due) in waiting {
-            if self.0.delivers && self.owns(*lane) {
+            if self.looks_after(*lane) {
                 lanes.note_due(*lane, *due, now);
                 woken = true;
             } else {
@@ -188,11 +189,29 @@ impl Engine {
         }
     }
 
-    /// Another node says that jobs wait in lanes; only this node's own matter here.
-    pub fn hear(&self, waiting: &[(Lane, Micros)]) {
-        let own: Vec<_> =
-            waiting.iter().copied().filter(|(lane, _)| self.0.delivers && self.owns(*lane)).collect();
-        self.announce(&own);
+    /// Another node says that jobs wait in lanes, or that lanes are mended; only this node's own matter here.
+    pub fn hear(&self, told: &[(Lane, Micros)]) {
+        let own = told.iter().filter(|(lane, _)| self.looks_after(*lane));
+        let (mended, waiting): (Vec<_>, Vec<_>) = own.copied().partition(|(_, due)| *due == jobs::MENDED);
+        for (lane, _) in mended {
+            self.end_rest(lane);
+        }
+        self.announce(&waiting);
+    }
+
+    /// Ends whatever rest a lane was given, here or at the node that looks after it.
+    fn end_rest(&self, lane: Lane) {
+        if self.looks_after(lane) {
+            let now = self.clock().micros();
+            self.lanes().resume(lane, now);
+            self.0.wake.notify_one();
+        } else {
+            self.0.untold.lock().unwrap_or_else(PoisonError::into_inner).push((lane, jobs::MENDED));
+        }
+    }
+
+    fn looks_after(&self, lane: Lane) -> bool {
+        self.0.delivers && self.owns(lane)
     }
 
     /// A connection was mended: its held deliveries go on, and whatever rest its lane was given ends.

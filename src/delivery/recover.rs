@@ -149,8 +149,9 @@ async fn tell_others(engine: &Engine) {
         if untold.is_empty() {
             continue;
         }
+        // Of several due times of a lane the first tells enough; that it is mended tells something else.
         untold.sort_unstable();
-        untold.dedup_by_key(|(lane, _)| *lane);
+        untold.dedup_by_key(|(lane, due)| (*lane, *due == jobs::MENDED));
         if let Err(error) = tell(engine, &untold).await {
             tracing::warn!(%error, "other nodes could not be told of new work; their sweep will find it");
         }
@@ -285,7 +286,7 @@ fn unknown(claim: &Claim, now: Micros) -> Settlement {
 /// Lets a mended connection's held deliveries go on, in small transactions.
 pub(super) async fn release_held(engine: &Engine, lane: Lane) -> db::Result<()> {
     let now = engine.clock().micros();
-    engine.lanes().resume(lane, now);
+    engine.end_rest(lane);
     loop {
         let mut tx = engine.db().company(CompanyId(lane.company)).write().await?;
         let ids = jobs::release_held(&mut tx, lane, RELEASE, now).await?;

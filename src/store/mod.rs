@@ -15,6 +15,7 @@ pub mod keys;
 pub mod master_keys;
 pub mod nodes;
 pub mod retention;
+pub mod sessions;
 pub mod tasks;
 pub mod templates;
 pub mod webhooks;

@@ -25,6 +25,8 @@ mod nodes;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod retention;
 #[cfg(test)]
 mod scenarios;

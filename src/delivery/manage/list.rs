@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::DeliveryView;
-use crate::api::extract::{List, Page};
+use crate::api::extract::{List, Page, cursor};
 use crate::app::App;
 use crate::automation::Problem;
 use crate::automation::render::e164;
@@ -50,7 +50,12 @@ pub async fn list(app: &App, setup: &Setup, query: ListQuery, page: Page) -> App
     let company = setup.id.0;
     let mut tx = app.db().company(setup.id).read().await?;
     let rows = match event {
-        None => delivery_lists::list(&mut tx, company, &filter, page.after, page.fetch()).await?,
+        None => {
+            let walked = delivery_lists::list(&mut tx, company, &filter, page.after, page.fetch()).await?;
+            let mut list = page.list(walked.rows, |row| row.id, Into::into);
+            list.next_cursor = list.next_cursor.or(walked.stopped_at.map(cursor));
+            return Ok(list);
+        }
         Some(event) => {
             let Ok(EventId(event)) = event.parse() else { return Err(unknown("event")) };
             let ids = events::deliveries(&mut tx, company, event).await?.unwrap_or_default();
@@ -60,6 +65,24 @@ pub async fn list(app: &App, setup: &Setup, query: ListQuery, page: Page) -> App
         }
     };
     Ok(page.list(rows, |row| row.id, Into::into))
+}
+
+/// These deliveries as they are now, newest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn of_ids(app: &App, setup: &Setup, ids: Vec<DeliveryId>) -> AppResult<Vec<DeliveryView>> {
+    let limit = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    let ids = ids.into_iter().map(|id| id.0).collect();
+    let mut tx = app.db().company(setup.id).read().await?;
+    let rows = delivery_lists::list_of(&mut tx, setup.id.0, &Filter::default(), ids, (None, limit)).await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// What a person typed into the search field, as a filter: a record's name such as `quote/114`, or a recipient.
+pub fn search(text: &str, query: &mut ListQuery) {
+    let place = if text.contains('/') && !text.contains('@') { &mut query.subject } else { &mut query.to };
+    *place = Some(text.to_owned());
 }
 
 fn unknown(field: &str) -> AppError {
