@@ -17,6 +17,7 @@ pub mod erasure;
 pub mod error;
 pub mod estimate;
 pub mod events;
+pub mod faults;
 pub mod i18n;
 pub mod ids;
 pub mod ingest;
