@@ -16,6 +16,7 @@ use crate::delivery::inbox::Inbox;
 use crate::delivery::{Engine, Services};
 use crate::ids::NodeId;
 use crate::ingest::Ingest;
+use crate::live::Live;
 use crate::outbound::{Outbound, OutboundConfig};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
@@ -40,6 +41,7 @@ pub struct App {
     pub metrics: Metrics,
     pub tasks: Arc<Tasks>,
     this: Weak<Self>,
+    pub live: Live,
 }
 
 impl App {
@@ -75,6 +77,7 @@ impl App {
             config,
             metrics,
             tasks: Arc::default(),
+            live: Live::default(),
         });
         background::start(&app);
         Ok(app)

@@ -3,10 +3,12 @@
 //! Nothing leaves the machine, and no `SANTRAL_…` variable is read.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use santral_sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::app::{App, AppState, first_platform_key};
 use crate::automation::presets;
@@ -21,13 +23,16 @@ use crate::error::AppError;
 use crate::ids::CompanyId;
 use crate::ingest::{Item, Stored, plan};
 use crate::run::{serve_until, stop_signal};
+use crate::sessions::{Role, SessionRequest, UserRequest};
 use crate::store::keys;
 use crate::telemetry::{Format, Metrics, Secret, init_logging, install_panic_hook};
 use crate::tokens::Token;
-use crate::{catalogue, server};
+use crate::{catalogue, server, sessions};
 
 /// How the demo's company is known to the demo's CRM.
 const EXTERNAL_ID: &str = "demo";
+/// Providers whose simulated vendor is the sandbox.
+const MESSAGING: [&str; 6] = ["netgsm", "iletimerkezi", "twilio", "vonage", "whatsapp", "twilio_whatsapp"];
 /// Presets that work with a mailbox alone.
 const PRESETS: [&str; 4] = ["deal_created", "quote_created", "invoice_created", "invoice_paid"];
 
@@ -44,6 +49,7 @@ pub(crate) async fn run(demo: Demo) -> anyhow::Result<()> {
     let sandbox = Sandbox::start(SandboxConfig {
         listen: demo.sandbox_listen,
         smtp: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        receipts: Some(Duration::from_secs(3)),
         ..SandboxConfig::default()
     })
     .await
@@ -51,10 +57,14 @@ pub(crate) async fn run(demo: Demo) -> anyhow::Result<()> {
     std::fs::create_dir_all(&demo.data_dir)
         .with_context(|| format!("cannot create {}", demo.data_dir.display()))?;
     let address = listener.local_addr()?;
-    let app = App::start(config(&demo, address)?, Metrics::install()?).await?;
+    let mut config = config(&demo, address)?;
+    let vendors = sandbox.http_url().parse::<Url>().context("the sandbox's address")?;
+    config.provider_urls = MESSAGING.into_iter().map(|provider| (provider, vendors.clone())).collect();
+    let app = App::start(config, Metrics::install()?).await?;
     let key = platform_key(&app).await?;
-    furnish(&app, &sandbox).await.map_err(|error| anyhow::anyhow!("the demo cannot be set up: {error:?}"))?;
-    println!("{}", welcome(address, &sandbox, &key));
+    let pages = furnish(&app, &sandbox).await;
+    let pages = pages.map_err(|error| anyhow::anyhow!("the demo cannot be set up: {error:?}"))?;
+    println!("{}", welcome(address, &sandbox, &key, &pages));
     serve_until(app, listener, stop_signal()?).await?;
     sandbox.shutdown().await;
     Ok(())
@@ -93,7 +103,8 @@ async fn platform_key(app: &App) -> anyhow::Result<Secret> {
 }
 
 /// The company, its mailbox, its automations and a first event; what is there from last time stays.
-async fn furnish(app: &AppState, sandbox: &Sandbox) -> Result<(), AppError> {
+/// Gives a link to the company's pages.
+async fn furnish(app: &AppState, sandbox: &Sandbox) -> Result<String, AppError> {
     let request = CompanyRequest {
         external_id: Some(EXTERNAL_ID.to_owned()),
         name: Some("Örnek Mobilya Ltd. Şti.".to_owned()),
@@ -102,21 +113,31 @@ async fn furnish(app: &AppState, sandbox: &Sandbox) -> Result<(), AppError> {
     let (company, is_new) = manage::put(app, request).await?;
     let setup = setup(app, company.id).await?;
     // The sandbox's port is another at every start.
-    let setup = save(app, setup, &mailbox(sandbox)?).await?;
+    let setup = save(app, setup, &accounts(sandbox)?).await?;
     if is_new {
         for preset in PRESETS.into_iter().filter(|id| presets::find(id).is_some()) {
             let request = PresetRequest { preset: preset.to_owned(), locale: None };
             create_from_preset(app, &setup, &request).await?;
         }
     }
-    first_event(app, company.id).await
+    first_event(app, company.id).await?;
+    let user = UserRequest {
+        id: "demo".to_owned(),
+        name: "Selin Kaya".to_owned(),
+        role: Role::Admin,
+        email: Some("selin@ornekmobilya.example".to_owned()),
+        phone: Some("+905321234567".to_owned()),
+    };
+    let link =
+        sessions::invite_for_long(app, company.id, SessionRequest { user, locale: None, return_url: None });
+    Ok(link.await?.url)
 }
 
 async fn setup(app: &App, company: CompanyId) -> Result<std::sync::Arc<Setup>, AppError> {
     app.setups().get(company).await?.ok_or_else(AppError::not_found)
 }
 
-fn mailbox(sandbox: &Sandbox) -> Result<SaveRequest, AppError> {
+fn accounts(sandbox: &Sandbox) -> Result<SaveRequest, AppError> {
     let smtp = sandbox.smtp_addr();
     let request: Value = json!({ "integrations": [{
         "provider": "smtp",
@@ -126,6 +147,11 @@ fn mailbox(sandbox: &Sandbox) -> Result<SaveRequest, AppError> {
             "from_address": "satis@ornekmobilya.example", "from_name": "Örnek Mobilya",
         },
         "credentials": { "user": "demo", "password": "sandbox" },
+    }, {
+        "provider": "netgsm",
+        "label": "Sandbox",
+        "settings": { "msgheader": "SANTRAL" },
+        "credentials": { "usercode": "8500000000", "password": "sandbox" },
     }]});
     crate::api::extract::parse(request.to_string().as_bytes())
 }
@@ -143,14 +169,17 @@ async fn first_event(app: &AppState, company: CompanyId) -> Result<(), AppError>
     }
 }
 
-fn welcome(address: SocketAddr, sandbox: &Sandbox, key: &Secret) -> String {
+fn welcome(address: SocketAddr, sandbox: &Sandbox, key: &Secret, pages: &str) -> String {
     let (url, key, mailbox) = (format!("http://{address}"), key.expose(), sandbox.http_url());
     format!(
         r#"
 Santral demo. Nothing leaves this machine; stop it with Ctrl-C.
 
+  pages         {pages}
+                what a company's admin sees; the link works once, within ten minutes
   server        {url}            API docs: {url}/docs
   mailbox       {mailbox}/mailbox    what the customers of "Örnek Mobilya" receive
+  phones        {mailbox}/phones     their SMS and WhatsApp messages
   platform key  {key}
 
 Post an event, as a CRM would, and look into the mailbox:

@@ -46,6 +46,7 @@ codes! {
     Forbidden = "forbidden" FORBIDDEN "Bu anahtar buna yetkili değil" "This key may not do that";
     NotFound = "not_found" NOT_FOUND "Bulunamadı" "Not found";
     MethodNotAllowed = "method_not_allowed" METHOD_NOT_ALLOWED "Bu adres bu yöntemi kabul etmiyor" "This address does not take this method";
+    LinkExpired = "link_expired" GONE "Bu bağlantının süresi doldu" "This link is used up";
     Conflict = "conflict" CONFLICT "Mevcut durumla çelişiyor" "It conflicts with what is there";
     InFlight = "in_flight" CONFLICT "Gönderim sürüyor" "It is being sent right now";
     NotRetryable = "not_retryable" CONFLICT "Bu gönderim yeniden denenemez" "This delivery cannot be retried";
@@ -168,7 +169,8 @@ impl AppError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(lang.as_str()));
-        if let Some(seconds) = self.retry_after {
+        let passing = self.code.status() == StatusCode::SERVICE_UNAVAILABLE;
+        if let Some(seconds) = self.retry_after.or(passing.then_some(1)) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.code == Code::Unauthenticated {

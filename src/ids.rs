@@ -121,6 +121,8 @@ ids! {
     TemplateId = "tpl";
     /// An endpoint of the CRM that hears of deliveries and connections.
     WebhookId = "whk";
+    /// One user of the CRM in front of a company's pages.
+    SessionId = "ses";
     /// An API key, not the key itself.
     KeyId = "key";
     /// Stored attachment bytes.

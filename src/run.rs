@@ -76,6 +76,7 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
 async fn serve(mut config: Config) -> anyhow::Result<()> {
     init_logging(&config.log, Format::of_stderr())?;
     install_panic_hook();
+    crate::faults::announce();
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -99,7 +100,12 @@ pub(crate) async fn serve_until(
 ) -> anyhow::Result<()> {
     let address = format!("http://{}", listener.local_addr()?);
     tracing::info!(address, database = app.db().engine_name(), "listening");
-    server::serve(listener, api::router(app.clone()), stop).await;
+    // Pages that listen for news would keep the server from stopping.
+    let closing = async {
+        stop.await;
+        app.live.close();
+    };
+    server::serve(listener, api::router(app.clone()), closing).await;
     tracing::info!("stopping");
     app.stop().await;
     Ok(())

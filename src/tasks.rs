@@ -16,6 +16,7 @@ use crate::clock::{Micros, rfc3339};
 use crate::companies::erase::EraseCompany;
 use crate::db::{self, Tx};
 use crate::delivery::manage::BulkRetry;
+use crate::error::{AppError, AppResult};
 use crate::ids::{CompanyId, TaskId};
 use crate::ingest::bulk::SendBatch;
 use crate::store::nodes;
@@ -145,6 +146,16 @@ pub(crate) async fn enqueue(
 ) -> db::Result<()> {
     let params = serde_json::to_string(params).unwrap_or_else(|_| "null".to_owned());
     tasks::insert(tx, (company.0, id.0), kind.as_str(), &params, now).await
+}
+
+/// One task of a company, or with the nil id of the platform.
+///
+/// # Errors
+/// `not_found`.
+pub async fn find(app: &App, owner: CompanyId, id: TaskId) -> AppResult<TaskView> {
+    let mut tx = app.db().company(owner).read().await?;
+    let found = tasks::find(&mut tx, owner.0, id.0).await?;
+    found.map(Into::into).ok_or_else(AppError::not_found)
 }
 
 /// Carries tasks out for as long as the app lives.

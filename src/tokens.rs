@@ -151,6 +151,51 @@ impl Token {
     }
 }
 
+/// A secret text that leads to one row of a company, such as a one-time link or a session: made like a company key,
+/// with a prefix of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass {
+    pub company: CompanyId,
+    pub hash: TokenHash,
+}
+
+/// What a [`Pass`] is for; its prefix has five characters, as those of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassKind {
+    /// A one-time link to a company's pages.
+    Link,
+    /// A session in a browser's cookie.
+    Session,
+}
+
+impl PassKind {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Link => "sntl_",
+            Self::Session => "snts_",
+        }
+    }
+}
+
+impl Pass {
+    /// A new one: its text, to be shown once, and the hash to store.
+    pub fn mint(kind: PassKind, company: CompanyId) -> (Secret, TokenHash) {
+        let mut text = String::with_capacity(COMPANY_LENGTH);
+        text.push_str(kind.prefix());
+        push_number(&mut text, company.0.as_u128(), UUID_DIGITS);
+        finish(text)
+    }
+
+    /// Reads a presented one; `None` when it cannot be one of this kind.
+    pub fn parse(kind: PassKind, text: &str) -> Option<Self> {
+        if !text.starts_with(kind.prefix()) {
+            return None;
+        }
+        let company = checked(text, COMPANY_LENGTH).ok()?.get(..UUID_DIGITS).and_then(number)?;
+        Some(Self { company: CompanyId(Uuid::from_u128(company)), hash: TokenHash::of(text) })
+    }
+}
+
 /// Adds the random digits and the checksum, and hashes the whole.
 fn finish(mut text: String) -> (Secret, TokenHash) {
     push_random(&mut text);
@@ -232,6 +277,19 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[test]
+    fn a_pass_reads_back_as_its_own_kind_only() {
+        let company = CompanyId::new();
+        let (text, hash) = Pass::mint(PassKind::Link, company);
+        assert_eq!(Pass::parse(PassKind::Link, text.expose()), Some(Pass { company, hash }));
+        assert_eq!(Pass::parse(PassKind::Session, text.expose()), None);
+        let mut other = text.expose().to_owned();
+        other.pop();
+        for hostile in ["", "sntl_", "sntl_\u{0}", other.as_str(), &"sntl_ş".repeat(20)] {
+            assert_eq!(Pass::parse(PassKind::Link, hostile), None, "{hostile:?}");
+        }
+    }
 
     #[test]
     fn a_company_key_reads_back_as_its_company_and_hash() {

@@ -17,6 +17,7 @@ mod keys;
 mod limits;
 mod messages;
 mod ops;
+mod sessions;
 mod tasks;
 mod templates;
 mod unsubscribe;
@@ -71,6 +72,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(limits::routes())
         .merge(messages::routes())
         .merge(ops::routes())
+        .merge(sessions::routes())
         .merge(templates::routes())
         .merge(unsubscribe::routes())
         .merge(webhooks::routes())
@@ -87,6 +89,7 @@ pub fn router(app: AppState) -> Router {
     let (router, document) = resources().split_for_parts();
     router
         .merge(ops::documentation(document))
+        .merge(crate::web::routes(&app))
         .fallback(async || AppError::not_found())
         .method_not_allowed_fallback(async || AppError::new(Code::MethodNotAllowed))
         .layer(from_fn_with_state(app.clone(), finish::finish))

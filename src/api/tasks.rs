@@ -72,9 +72,7 @@ async fn get(
     Owner(owner): Owner,
     Id(id): Id<TaskId>,
 ) -> AppResult<axum::Json<TaskView>> {
-    let mut tx = app.db().company(owner).read().await?;
-    let task = tasks::find(&mut tx, owner.0, id.0).await?.ok_or_else(AppError::not_found)?;
-    Ok(axum::Json(task.into()))
+    Ok(axum::Json(crate::tasks::find(&app, owner, id).await?))
 }
 
 /// Stops a task where it is; what it has done stays. Cancelling again answers alike.

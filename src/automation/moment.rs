@@ -82,7 +82,8 @@ pub fn time(at: &ZonedDateTime) -> String {
     format!("{:02}:{:02}", at.hour(), at.minute())
 }
 
-const fn month(month: i8, lang: Lang) -> &'static str {
+/// The name of a month, 1 to 12.
+pub const fn month(month: i8, lang: Lang) -> &'static str {
     let names = match lang {
         Lang::Tr => [
             "Ocak", "Şubat", "Mart", "Nisan", "Mayıs", "Haziran", "Temmuz", "Ağustos", "Eylül", "Ekim",

@@ -50,7 +50,7 @@ pub struct BalanceView {
 pub async fn senders(app: &App, setup: &Arc<Setup>, id: ConnectionId) -> AppResult<SendersView> {
     let (target, lane) = target(app, setup, id).await?;
     let lister = target.connector.capabilities.senders.ok_or_else(AppError::not_found)?;
-    let port = Port::new(&app.engine, lane, &target);
+    let port = Port::new(&app.engine, (lane, app.engine.term()), &target);
     let items =
         bounded(lister.senders(&port.cx("senders", &[]))).await.map_err(|failure| failed(&failure))?;
     Ok(SendersView { items })
@@ -63,7 +63,7 @@ pub async fn senders(app: &App, setup: &Arc<Setup>, id: ConnectionId) -> AppResu
 pub async fn templates(app: &App, setup: &Arc<Setup>, id: ConnectionId) -> AppResult<TemplatesView> {
     let (target, lane) = target(app, setup, id).await?;
     let lister = target.connector.capabilities.templates.ok_or_else(AppError::not_found)?;
-    let port = Port::new(&app.engine, lane, &target);
+    let port = Port::new(&app.engine, (lane, app.engine.term()), &target);
     let items = bounded(lister.templates(&port.cx("templates", &[]))).await;
     Ok(TemplatesView { items: items.map_err(|failure| failed(&failure))? })
 }
@@ -75,7 +75,7 @@ pub async fn templates(app: &App, setup: &Arc<Setup>, id: ConnectionId) -> AppRe
 pub async fn balance(app: &App, setup: &Arc<Setup>, id: ConnectionId) -> AppResult<BalanceView> {
     let (target, lane) = target(app, setup, id).await?;
     let reader = target.connector.capabilities.balance.ok_or_else(AppError::not_found)?;
-    let port = Port::new(&app.engine, lane, &target);
+    let port = Port::new(&app.engine, (lane, app.engine.term()), &target);
     let balance = bounded(reader.balance(&port.cx("balance", &[]))).await;
     let Balance { money, messages } = balance.map_err(|failure| failed(&failure))?;
     Ok(BalanceView { money, messages })

@@ -2,6 +2,7 @@
 
 mod ask;
 pub mod balance;
+pub mod connect;
 pub mod defaults;
 pub mod health;
 pub mod lists;
@@ -11,7 +12,9 @@ pub mod remove;
 pub mod save;
 pub mod uses;
 pub mod view;
-mod words;
+pub mod words;
+
+pub use plan::Given;
 
 use crate::app::App;
 use crate::delivery::lanes::Lane;

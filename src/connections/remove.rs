@@ -46,7 +46,8 @@ pub async fn remove(app: &App, setup: &Setup, id: ConnectionId) -> AppResult<Rem
     Ok(RemovedView { id, automations: dependents(setup, id) })
 }
 
-fn dependents(setup: &Setup, id: ConnectionId) -> Vec<DependentView> {
+/// The automations with an action that names this connection.
+pub fn dependents(setup: &Setup, id: ConnectionId) -> Vec<DependentView> {
     let names = |action: &crate::automation::Action| action.connection == Some(id);
     let automations = setup.automations.iter();
     automations

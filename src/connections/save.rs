@@ -161,6 +161,10 @@ fn place(connector: &Connector, failure: &Failure) -> String {
         | "starttls_refused"
         | "encryption_required"
         | "plaintext_not_allowed" => settings().find(|field| field.key == "security"),
+        // The sender is what every such provider asks for first.
+        "sender_not_approved" | "sender_not_registered" | "sender_invalid" => {
+            settings().find(|field| field.required && field.kind == FieldKind::Text)
+        }
         "sender_refused" | "settings_invalid" => None,
         _ => settings().find(|field| matches!(field.kind, FieldKind::Host | FieldKind::Url)),
     };

@@ -15,6 +15,7 @@ use crate::clock::rfc3339;
 use crate::companies::setup::{Setup, settings};
 use crate::delivery::callback_url;
 use crate::error::AppResult;
+use crate::faults::{Bug, planted};
 use crate::i18n::Lang;
 use crate::ids::{CompanyId, ConnectionId};
 use crate::store::connections::{self, ChannelDefault, Stored};
@@ -95,6 +96,8 @@ pub struct ConnectionView {
     pub status: String,
     /// Why it is in `error`: `needs_reauth`, `rejected_credentials`, `insufficient_balance`, `misconfigured`.
     pub reason: Option<String>,
+    /// What went wrong last: stable, snake_case; null where only the vendor's words are known.
+    pub code: Option<String>,
     /// What went wrong last, in the reader's language.
     pub detail: Option<String>,
     pub connected_at: String,
@@ -131,7 +134,13 @@ pub async fn integrations(app: &App, setup: &Arc<Setup>, lang: Lang) -> AppResul
         let own = stored.iter().filter(|connection| connection.provider == connector.id);
         let connections = own.map(|connection| {
             let webhook_url = callback_url(app.services(), setup, connector, connection.id).ok().flatten();
-            show(connection, (webhook_url, set(app, setup, connection)), lang)
+            let mut view = show(connection, (webhook_url, set(app, setup, connection)), lang);
+            if planted(Bug::ShowSecret)
+                && let Ok(secrets) = setup.credentials(&app.services().keyring, connection)
+            {
+                view.settings.extend(secrets.0);
+            }
+            view
         });
         let connections = connections.collect();
         provider(connector, connections, lang)
@@ -167,6 +176,11 @@ fn provider(connector: &'static Connector, connections: Vec<ConnectionView>, lan
         presets: connector.presets.iter().map(|shown| preset(shown, lang)).collect(),
         connections,
     }
+}
+
+/// One provider with its form and no connections; `None` when there is no such one.
+pub fn provider_of(id: &str, lang: Lang) -> Option<ProviderView> {
+    santral_connectors::find(id).map(|connector| provider(connector, Vec::new(), lang))
 }
 
 const fn say(text: Text, lang: Lang) -> &'static str {
@@ -236,6 +250,7 @@ fn show(
         account: connection.account.clone(),
         status: connection.status.clone(),
         reason: connection.reason.clone(),
+        code: connection.detail.as_deref().and_then(words::code_of_stored).map(ToOwned::to_owned),
         detail: connection.detail.as_deref().map(|detail| words::of_stored(detail, lang)),
         connected_at: rfc3339(connection.connected_at),
         last_ok_at: connection.last_ok_at.map(rfc3339),

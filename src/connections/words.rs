@@ -219,6 +219,16 @@ fn sentence(code: &str) -> Option<Bilingual> {
     SENTENCES.iter().find(|(known, ..)| *known == code).map(|(_, tr, en)| Bilingual::new(*tr, *en))
 }
 
+/// The sentence of a code, without the vendor's words.
+pub fn plain(code: &str, lang: Lang) -> Option<String> {
+    sentence(code).map(|sentence| sentence.get(lang).to_owned())
+}
+
+/// The code that a stored detail begins with, if it has a sentence.
+pub fn code_of_stored(detail: &str) -> Option<&str> {
+    detail.split_once(": ").map(|(code, _)| code).filter(|code| sentence(code).is_some())
+}
+
 /// The failure's code, when it is one of those that are part of the program.
 pub fn code_of(failure: &Failure) -> &'static str {
     match &failure.code {

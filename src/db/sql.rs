@@ -37,7 +37,7 @@ impl Sql {
         if let Some(text) = OVER_ROWS.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return text.clone();
         }
-        let text: Arc<str> = expand(self.sqlite, rows).into();
+        let text: Arc<str> = expand(crate::faults::rewritten(self.sqlite), rows).into();
         OVER_ROWS.write().unwrap_or_else(PoisonError::into_inner).insert(key, text.clone());
         text
     }

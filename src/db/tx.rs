@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, Sqlite, Transaction};
 
 use super::{Bulk, Error, Result, Row, Sql, Val};
+use crate::faults::{Point, reach, rewritten};
 
 /// The only thing statements can be run on.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ fn lite(sql: impl SqlSafeStr, values: impl IntoIterator<Item = Val>) -> Result<L
 
 /// The queries that carry a statement out on SQLite: one, or one for every so many rows.
 fn lite_queries(sql: &'static Sql, args: Vec<Val>, bulk: Option<Bulk>) -> Result<Vec<LiteQuery>> {
-    let Some(mut bulk) = bulk else { return Ok(vec![lite(sql.sqlite, args)?]) };
+    let Some(mut bulk) = bulk else { return Ok(vec![lite(rewritten(sql.sqlite), args)?]) };
     let mut queries = Vec::new();
     while let Some((rows, values)) = bulk.next_rows() {
         // The text is the statement's own with placeholders in it.
@@ -80,6 +81,7 @@ impl Tx {
         if is_nothing(bulk.as_ref()) {
             return Ok(0);
         }
+        reach(Point::Statement);
         match self {
             Self::Sqlite(tx) => {
                 let mut touched = 0;
@@ -89,7 +91,7 @@ impl Tx {
                 Ok(touched)
             }
             Self::Postgres(tx) => {
-                let query = sqlx::query_with(sql.pg, pg(args, bulk)?);
+                let query = sqlx::query_with(rewritten(sql.pg), pg(args, bulk)?);
                 Ok(query.execute(&mut **tx).await?.rows_affected())
             }
         }
@@ -112,6 +114,7 @@ impl Tx {
         if is_nothing(bulk.as_ref()) {
             return Ok(Vec::new());
         }
+        reach(Point::Statement);
         Ok(match self {
             Self::Sqlite(tx) => {
                 let mut rows = Vec::new();
@@ -121,7 +124,7 @@ impl Tx {
                 rows
             }
             Self::Postgres(tx) => {
-                let query = sqlx::query_with(sql.pg, pg(args, bulk)?);
+                let query = sqlx::query_with(rewritten(sql.pg), pg(args, bulk)?);
                 query.fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()
             }
         })

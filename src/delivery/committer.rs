@@ -4,21 +4,25 @@
 //! database is away: what happened at a vendor is kept here until it can be written down.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::Engine;
 use super::gate::{self, Gate, Stop, Verdict};
 use super::lanes::{Lane, Pick};
+use super::lease::Term;
 use super::perform::{Job, SentNote, carry_out, carry_out_many};
 use super::receipts::{self, Ears};
 use super::{chains, inbox, inquire};
 use crate::clock::Micros;
 use crate::companies::setup::Setup;
 use crate::db::{self, Tx};
+use crate::faults::{Point, reach};
 use crate::ids::{CompanyId, DeliveryId};
 use crate::store::consents::{self, Statement};
 use crate::store::deliveries::{self, NewDelivery, Settlement};
@@ -236,7 +240,10 @@ fn scope(batch: &[Write], picks: &[Pick]) -> Vec<CompanyId> {
 async fn commit(engine: &Engine, batch: &[Write], picks: &[Pick], now: Micros) -> db::Result<Outcome> {
     let doubted = engine.take_doubted();
     let mut outcome = Outcome::default();
-    match try_commit(engine, batch, picks, (&doubted, now), &mut outcome).await {
+    let committed =
+        AssertUnwindSafe(try_commit(engine, batch, picks, (&doubted, now), &mut outcome)).catch_unwind();
+    // Without its one writer a node would deliver nothing any more, so a panic is an error like another.
+    match committed.await.unwrap_or_else(|_| Err(db::Error::Protocol("a panic".to_owned()))) {
         Ok(()) => Ok(outcome),
         Err(error) => {
             engine.doubt(doubted);
@@ -259,6 +266,7 @@ async fn try_commit(
     companies.extend(doubted.iter().map(|claim| CompanyId(claim.lane.company)));
     companies.sort_unstable();
     companies.dedup();
+    let term = engine.term();
     let mut tx = engine.db().companies(&companies).write().await?;
     // First, so that what is claimed below cannot be what was doubted.
     let freed = jobs::free(&mut tx, doubted, 0).await?;
@@ -266,7 +274,10 @@ async fn try_commit(
     outcome.waiting.extend(freed.map(|claim| (claim.lane, claim.due_at)));
     intents(&mut tx, engine, batch, (platform.as_ref(), now), outcome).await?;
     endings(&mut tx, engine, batch, (platform, now), outcome).await?;
-    claims(&mut tx, engine, picks, now, outcome).await?;
+    claims(&mut tx, engine, picks, (now, term), outcome).await?;
+    if batch.iter().any(|write| matches!(write, Write::Settle(_))) {
+        reach(Point::Settling);
+    }
     tx.commit().await
 }
 
@@ -461,7 +472,7 @@ async fn claims(
     tx: &mut Tx,
     engine: &Engine,
     picks: &[Pick],
-    now: Micros,
+    (now, term): (Micros, Term),
     outcome: &mut Outcome,
 ) -> db::Result<()> {
     let mut groups: HashMap<(u32, bool, bool), Vec<Lane>> = HashMap::new();
@@ -498,6 +509,7 @@ async fn claims(
             claim,
             phase,
             work: works.remove(&claim.id),
+            term,
         }));
     }
     Ok(())
@@ -511,14 +523,17 @@ fn follow_up(
     now: Micros,
 ) {
     for write in batch {
-        if let Write::Intent { claim, answer, .. } = write {
-            let verdict = match outcome.stopped.get(&claim.id) {
-                Some(stop) => Verdict::Stopped(*stop),
-                None if outcome.may_send.contains(&claim.id) => Verdict::Go,
-                None => Verdict::Lost,
-            };
-            // Whoever asked may have been dropped with its lease; then nobody calls the vendor.
-            let _ = answer.send(verdict);
+        match write {
+            Write::Intent { claim, answer, .. } => {
+                let verdict = match outcome.stopped.get(&claim.id) {
+                    Some(stop) => Verdict::Stopped(*stop),
+                    None if outcome.may_send.contains(&claim.id) => Verdict::Go,
+                    None => Verdict::Lost,
+                };
+                // Whoever asked may have been dropped with its lease; then nobody calls the vendor.
+                let _ = answer.send(verdict);
+            }
+            Write::Settle(_) => reach(Point::Settled),
         }
     }
     for company in outcome.newly_broken {

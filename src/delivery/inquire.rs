@@ -4,9 +4,11 @@
 //! for it any more. So questions have an owner, a lease and a sweep like all other work.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use santral_connectors::capability::{Among, Asked, Found, Polling, Reports, Status};
 use santral_connectors::operation::Sent;
@@ -15,6 +17,7 @@ use santral_connectors::{Connector, Failure, Operation};
 use super::Engine;
 use super::committer::{Ending, Settled, Write};
 use super::lanes::Lane;
+use super::lease::Term;
 use super::model::{Attempt, State};
 use super::perform::{Course, Job, Port, SentNote, unchanged};
 use super::receipts::{self, Ears, Receipt, Told};
@@ -94,10 +97,12 @@ impl Open {
 
 /// Asks about the messages of one connection and writes down what follows.
 pub(super) async fn inquire(engine: Engine, jobs: Vec<Job>) {
-    let Some(lane) = jobs.first().map(|job| job.claim.lane) else { return };
+    let Some((lane, term)) = jobs.first().map(|job| (job.claim.lane, job.term)) else { return };
     let claims: Vec<_> = jobs.iter().map(|job| job.claim).collect();
-    let mut round = Round { engine: &engine, lane, now: engine.clock().micros(), pause_until: None };
-    let settled = round.run(jobs).await.unwrap_or_else(|error| {
+    let mut round = Round { engine: &engine, lane, term, now: engine.clock().micros(), pause_until: None };
+    let asked = AssertUnwindSafe(round.run(jobs)).catch_unwind().await;
+    let asked = asked.unwrap_or_else(|_| Err(db::Error::Protocol("a panic".to_owned())));
+    let settled = asked.unwrap_or_else(|error| {
         tracing::warn!(%error, "messages could not be asked about, trying again");
         let again = round.now + MINUTE;
         claims.into_iter().map(|claim| ask_again(claim, again)).collect()
@@ -126,6 +131,7 @@ fn ask_again(claim: Claim, due_at: Micros) -> Settled {
 struct Round<'a> {
     engine: &'a Engine,
     lane: Lane,
+    term: Term,
     now: Micros,
     pause_until: Option<Micros>,
 }
@@ -208,7 +214,7 @@ impl Round<'_> {
                 by_message.entry(id).or_default().push(open);
             }
         }
-        let port = Port::new(self.engine, self.lane, target);
+        let port = Port::new(self.engine, (self.lane, self.term), target);
         let (mut calls, mut statuses) = (0, Vec::new());
         let messages: Vec<_> = by_message.iter().collect();
         for some in messages.chunks(polling.batch.max(1)) {
@@ -289,7 +295,7 @@ impl Round<'_> {
         drop(tx);
         let time = |at| Timestamp::from_microsecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
         let among = Among { since: time(since), until: time(until), known: &known };
-        let port = Port::new(self.engine, self.lane, target);
+        let port = Port::new(self.engine, (self.lane, self.term), target);
         let key = DeliveryId(open.job.claim.id).to_string();
         let cx = port.cx(&key, &[]);
         let found = port.bounded(finder.find(&cx, &operation, &among)).await;
@@ -310,7 +316,7 @@ impl Round<'_> {
     /// What was to be sent, as far as it can still be made out.
     fn operation(&self, setup: &Arc<Setup>, open: &Open) -> Option<Operation> {
         let work = open.job.work.as_ref()?;
-        let mut course = Course::new(self.engine, open.job.claim, work);
+        let mut course = Course::new(self.engine, (open.job.claim, open.job.term), work);
         course.operation_of(setup)
     }
 

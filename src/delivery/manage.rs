@@ -25,9 +25,9 @@ use crate::store::delivery_changes;
 pub(crate) use bulk::BulkRetry;
 pub use bulk::{BulkRequest, start as retry_many};
 pub use cancel::cancel;
-pub use list::{ListQuery, list};
+pub use list::{ListQuery, list, of_ids, search};
 pub use retry::retry;
-pub use settle::{SettleRequest, settle};
+pub use settle::{SettleRequest, SettledState, settle};
 pub use view::{DeliveryDetail, DeliveryView};
 
 /// How often a step is tried again because the delivery moved on in between.

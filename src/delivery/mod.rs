@@ -17,6 +17,7 @@ mod receipts;
 mod recover;
 mod target;
 mod window;
+pub mod words;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +32,7 @@ use uuid::Uuid;
 use self::committer::Write;
 use self::lanes::{Lane, Lanes};
 use self::lease::Lease;
+pub use self::lease::Term;
 use crate::automation::Renderer;
 use crate::clock::{Clock, Micros};
 use crate::companies::setup::Setups;
@@ -123,6 +125,9 @@ impl Engine {
         }
         tokio::spawn(committer::run(engine.clone(), received));
         tokio::spawn(recover::run(engine.clone()));
+        if delivers {
+            tokio::spawn(recover::watch_clock(engine.clone()));
+        }
         Ok(engine)
     }
 
@@ -244,6 +249,11 @@ impl Engine {
     /// Whether this node may still hold what it has claimed.
     pub fn lease_is_valid(&self) -> bool {
         self.0.lease.is_valid()
+    }
+
+    /// The term of this node's lease, to be asked for before something is claimed.
+    pub fn term(&self) -> Term {
+        self.0.lease.term()
     }
 
     /// Whether this node is the one that looks after a connection right now.

@@ -18,11 +18,13 @@ use super::Engine;
 use super::committer::{Ending, Settled, Write};
 use super::gate::{Gate, Stop, Verdict};
 use super::lanes::Lane;
+use super::lease::Term;
 use super::model::{ChainPlace, Payload};
 use super::target::{self, Blocked, Target};
 use crate::clock::Micros;
 use crate::companies::setup::Setup;
 use crate::db;
+use crate::faults::{Bug, Point, planted, reach};
 use crate::ids::{CompanyId, DeliveryId};
 use crate::messaging::{limits, unsubscribe};
 use crate::outbound::{PoolKey, Trust};
@@ -47,6 +49,8 @@ pub struct Job {
     pub claim: Claim,
     pub phase: Phase,
     pub work: Option<deliveries::Work>,
+    /// In which it was claimed.
+    pub term: Term,
 }
 
 /// A message that a vendor took, for the receipts that follow.
@@ -79,6 +83,8 @@ enum End {
     Lost,
     /// The delivery was erased: only its job is left.
     Erased,
+    /// Something in this program panicked. Repeating it would panic again.
+    BrokeOff,
 }
 
 /// A call to a vendor: when it began, and what came back.
@@ -101,6 +107,7 @@ struct Prepared {
 pub(super) struct Course<'a> {
     engine: &'a Engine,
     claim: Claim,
+    term: Term,
     work: &'a deliveries::Work,
     setup: Option<Arc<Setup>>,
     operation: Option<Operation>,
@@ -109,6 +116,8 @@ pub(super) struct Course<'a> {
     counted: bool,
     expires_at: Option<Micros>,
     chain: Option<ChainPlace>,
+    /// The intent is committed: the vendor may have been called.
+    intended: bool,
 }
 
 /// Carries a delivery out and hands what came of it to the committer.
@@ -117,12 +126,16 @@ pub(super) async fn carry_out(engine: Engine, job: Job) {
     let Some(work) = job.work else {
         return settle(&engine, unchanged(claim, Ending::Finish));
     };
-    let mut course = Course::new(&engine, claim, &work);
-    let end = match course.run(job.phase).await {
-        Ok(end) => end,
-        Err(error) => {
+    let mut course = Course::new(&engine, (claim, job.term), &work);
+    let end = match AssertUnwindSafe(course.run(job.phase)).catch_unwind().await {
+        Ok(Ok(end)) => end,
+        Ok(Err(error)) => {
             tracing::warn!(delivery = %DeliveryId(claim.id), %error, "the database is away, the delivery waits");
             End::Later
+        }
+        Err(_) => {
+            tracing::error!(delivery = %DeliveryId(claim.id), "carrying out a delivery panicked");
+            End::BrokeOff
         }
     };
     let platform = engine.setups().platform().await.ok().flatten();
@@ -158,10 +171,11 @@ pub(super) fn unchanged(claim: Claim, ending: Ending) -> Settled {
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn new(engine: &'a Engine, claim: Claim, work: &'a deliveries::Work) -> Self {
+    pub(super) fn new(engine: &'a Engine, (claim, term): (Claim, Term), work: &'a deliveries::Work) -> Self {
         Self {
             engine,
             claim,
+            term,
             work,
             setup: None,
             operation: None,
@@ -170,6 +184,7 @@ impl<'a> Course<'a> {
             counted: false,
             expires_at: None,
             chain: None,
+            intended: false,
         }
     }
 
@@ -187,12 +202,14 @@ impl<'a> Course<'a> {
         let Prepared { target, operation, files } = prepared;
         let started = self.engine.clock().micros();
         let result = self.call(&target, &operation, &files).await;
+        reach(Point::Answered);
         self.operation = Some(operation);
         Ok(End::Called(Box::new(Call { target, started, result })))
     }
 
     /// Everything before the call: what to send, whether it may leave, and the intent to.
     async fn prepare(&mut self, phase: Phase) -> db::Result<Result<Prepared, End>> {
+        reach(Point::Claimed);
         let company = CompanyId(self.claim.lane.company);
         let Some(setup) = self.engine.setups().get(company).await?.filter(|setup| setup.delivers()) else {
             return Ok(Err(End::Erased));
@@ -231,7 +248,7 @@ impl<'a> Course<'a> {
                 return Ok(Err(End::Called(Box::new(Call { target, started, result: Err(failure) }))));
             }
         };
-        if phase == Phase::Claimed {
+        if phase == Phase::Claimed && !planted(Bug::SkipIntent) {
             let gate = self.gate(&setup, &operation);
             if let Some(end) = self.quiet(&setup, gate.as_ref()) {
                 self.operation = Some(operation);
@@ -246,6 +263,8 @@ impl<'a> Course<'a> {
                 }
             }
         }
+        self.intended = true;
+        reach(Point::IntentCommitted);
         Ok(Ok(Prepared { target, operation, files }))
     }
 
@@ -342,10 +361,14 @@ impl<'a> Course<'a> {
         operation: &Operation,
         files: &[File],
     ) -> Result<serde_json::Value, Failure> {
-        let port = Port::new(self.engine, self.claim.lane, target);
+        let port = Port::new(self.engine, (self.claim.lane, self.term), target);
         let key = DeliveryId(self.claim.id).to_string();
         let cx = port.cx(&key, files);
-        let call = AssertUnwindSafe(target.connector.perform(&cx, operation)).catch_unwind();
+        let perform = async {
+            reach(Point::Calling);
+            target.connector.perform(&cx, operation).await
+        };
+        let call = AssertUnwindSafe(perform).catch_unwind();
         // The ports keep the deadline themselves; this one is for a connector that hangs on its own.
         match tokio::time::timeout(port.deadline() + Duration::from_secs(5), call).await {
             Ok(Ok(result)) => result,
@@ -398,13 +421,13 @@ pub(crate) struct Port<'a> {
 }
 
 impl<'a> Port<'a> {
-    pub(crate) fn new(engine: &'a Engine, lane: Lane, target: &'a Target) -> Self {
+    pub(crate) fn new(engine: &'a Engine, (lane, term): (Lane, Term), target: &'a Target) -> Self {
         let services = engine.services();
         let deadline = target.connector.deadline();
         let base_url = services.overrides.get(target.connector.id);
         let trust = if base_url.is_some() { Trust::Operator } else { Trust::Tenant };
         let holder = engine.clone();
-        let permit: crate::outbound::Permit = Arc::new(move || holder.lease_is_valid());
+        let permit: crate::outbound::Permit = Arc::new(move || holder.0.lease.holds(term));
         let pool = PoolKey { connection: lane.id, version: target.version };
         Self {
             http: Box::new(services.outbound.http(trust, deadline, Some(permit.clone()))),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use crate::clock::Micros;
-use crate::db::{Bulk, Result, Tx, args, sql};
+use crate::db::{Bulk, Result, Row, Tx, args, sql};
 
 /// An event on its way into the table.
 #[derive(Debug, Clone)]
@@ -22,6 +22,21 @@ pub struct NewEvent {
     pub body: String,
 }
 
+/// An event as it is read.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub id: Uuid,
+    pub source: String,
+    pub source_id: String,
+    pub event_type: String,
+    pub subject: Option<String>,
+    pub received_at: Micros,
+    /// JSON list of the delivery ids.
+    pub deliveries: String,
+    /// The CloudEvent; none in lists, and once retention has pruned it.
+    pub body: Option<String>,
+}
+
 sql! {
     INSERT = pg: "insert into events (company_id, id, source, source_id, type, subject, received_at, deliveries, body)
         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
@@ -31,6 +46,10 @@ sql! {
         values {rows of 9}
         on conflict (company_id, source, source_id) do nothing returning id";
     SAME = "select id, deliveries from events where company_id = $1 and source = $2 and source_id = $3";
+    LIST = "select id, source, source_id, type, subject, received_at, deliveries, null as body from events
+        where company_id = $1 and id < $2 order by id desc limit $3";
+    FIND = "select id, source, source_id, type, subject, received_at, deliveries, body from events
+        where company_id = $1 and id = $2";
     DELIVERIES = "select deliveries from events where company_id = $1 and id = $2";
     /// A walk that says of each row whether it may mention `$4`; the caller looks closer.
     WALK = pg: "select id, (case when strpos(lower(translate(body, ' -()', '')), $4) > 0 then 1 else 0 end)::bigint as hit
@@ -44,6 +63,28 @@ sql! {
     EMPTY = pg: "update events set body = null where company_id = $1 and id = any($2) and body is not null",
     sqlite: "update events set body = null
         where company_id = $1 and id in (select unhex(value) from json_each($2)) and body is not null";
+}
+
+fn stored(row: &Row) -> Result<Stored> {
+    Ok(Stored {
+        id: row.uuid("id")?,
+        source: row.text("source")?,
+        source_id: row.text("source_id")?,
+        event_type: row.text("type")?,
+        subject: row.opt_text("subject")?,
+        received_at: row.i64("received_at")?,
+        deliveries: row.text("deliveries")?,
+        body: row.opt_text("body")?,
+    })
+}
+
+/// Events older than `before`, newest first, without their bodies.
+pub async fn list(tx: &mut Tx, company: Uuid, before: Uuid, limit: i64) -> Result<Vec<Stored>> {
+    tx.fetch_all(&LIST, args![company, before, limit]).await?.iter().map(stored).collect()
+}
+
+pub async fn find(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<Option<Stored>> {
+    tx.fetch_optional(&FIND, args![company, id]).await?.as_ref().map(stored).transpose()
 }
 
 /// Stores the events that are new and returns their ids; the others are repeats of known ones.

@@ -174,6 +174,10 @@ sql! {
         where jobs.id = c.id and jobs.epoch = c.epoch returning jobs.id",
     sqlite: "delete from jobs where (id, epoch) in (values {rows of 2}) returning id";
 
+    /// The clock was set back from `$2` to `$1`: what was due is due, and what was to wait a while waits no longer.
+    SET_BACK = "update jobs set due_at = case when due_at <= $2 then $1 else due_at - ($2 - $1) end
+        where owner is null and due_at > $1 and due_at <= $3 and (due_at <= $2 or attempt > 1)";
+
     TELL = pg: "select pg_notify('santral_work', $1)", sqlite: "select $1";
     /// Counted up to a bound, so that a long queue costs no more to look at than a short one.
     DEPTH = "select count(*) as depth from (select 1 from jobs where owner is null and due_at <= $1 limit 10000) d";
@@ -339,6 +343,12 @@ pub async fn hurry(tx: &mut Tx, company: Uuid, id: Uuid, now: Micros) -> Result<
 /// Brings back at most `most` held jobs of a lane; returns their ids.
 pub async fn release_held(tx: &mut Tx, lane: Lane, most: i64, now: Micros) -> Result<Vec<Uuid>> {
     ids(&tx.fetch_all(&RELEASE_HELD, args![lane.company, lane.id, HELD, most, now]).await?)
+}
+
+/// After the clock was set back from `before` to `now`: jobs that were due are due, and retries keep their distance, as
+/// far as they were due at `latest`. Says how many were moved.
+pub async fn set_back(tx: &mut Tx, before: Micros, now: Micros, latest: Micros) -> Result<u64> {
+    tx.execute(&SET_BACK, args![now, before, latest.min(HELD - 1)]).await
 }
 
 /// The companies that have held jobs in the lane of a platform's endpoint.

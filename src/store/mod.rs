@@ -20,6 +20,7 @@ pub mod master_keys;
 pub mod nodes;
 pub mod receipts;
 pub mod retention;
+pub mod sessions;
 pub mod tasks;
 pub mod templates;
 pub mod webhooks;

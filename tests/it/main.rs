@@ -7,8 +7,6 @@ mod automations_api;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
-mod crash;
-#[cfg(test)]
 mod deliveries_api;
 #[cfg(test)]
 mod erasure;
@@ -34,6 +32,8 @@ mod messaging_scenarios;
 mod nodes;
 #[cfg(test)]
 mod operations;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]

@@ -128,9 +128,13 @@ async fn twilio_signs_forms_with_and_without_the_port(
     for (name, value) in parameters.as_object().unwrap() {
         match value {
             Value::Array(values) => {
-                values.iter().for_each(|value| drop(form.append_pair(name, value.as_str().unwrap())))
+                for value in values {
+                    form.append_pair(name, value.as_str().unwrap());
+                }
             }
-            value => drop(form.append_pair(name, value.as_str().unwrap())),
+            value => {
+                form.append_pair(name, value.as_str().unwrap());
+            }
         }
     }
     let body = form.finish().into_bytes();

@@ -67,6 +67,24 @@ pub async fn list(app: &App, setup: &Setup, query: ListQuery, page: Page) -> App
     Ok(page.list(rows, |row| row.id, Into::into))
 }
 
+/// These deliveries as they are now, newest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn of_ids(app: &App, setup: &Setup, ids: Vec<DeliveryId>) -> AppResult<Vec<DeliveryView>> {
+    let limit = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    let ids = ids.into_iter().map(|id| id.0).collect();
+    let mut tx = app.db().company(setup.id).read().await?;
+    let rows = delivery_lists::list_of(&mut tx, setup.id.0, &Filter::default(), ids, (None, limit)).await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// What a person typed into the search field, as a filter: a record's name such as `quote/114`, or a recipient.
+pub fn search(text: &str, query: &mut ListQuery) {
+    let place = if text.contains('/') && !text.contains('@') { &mut query.subject } else { &mut query.to };
+    *place = Some(text.to_owned());
+}
+
 fn unknown(field: &str) -> AppError {
     AppError::fields(vec![problem(field)])
 }

@@ -33,19 +33,27 @@ pub(in crate::delivery) async fn carry_out_many(engine: Engine, jobs: Vec<Job>) 
     let mut settled = Vec::with_capacity(jobs.len());
     let (works, erased): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.work.is_some());
     settled.extend(erased.into_iter().map(|job| unchanged(job.claim, Ending::Finish)));
-    let works: Vec<_> = works.into_iter().filter_map(|job| Some((job.claim, job.phase, job.work?))).collect();
+    let works: Vec<_> =
+        works.into_iter().filter_map(|job| Some((job.claim, job.term, job.phase, job.work?))).collect();
     let mut courses: Vec<_> =
-        works.iter().map(|(claim, _, work)| Course::new(&engine, *claim, work)).collect();
-    let prepared = courses.iter_mut().zip(&works).map(|(course, (_, phase, _))| course.prepare(*phase));
+        works.iter().map(|(claim, term, _, work)| Course::new(&engine, (*claim, *term), work)).collect();
+    let prepared = courses.iter_mut().zip(&works).map(|(course, (_, _, phase, _))| {
+        // One that panics ends alone.
+        AssertUnwindSafe(course.prepare(*phase)).catch_unwind()
+    });
     let mut ends = Vec::with_capacity(works.len());
     let mut ready = Vec::new();
     for (index, prepared) in join_all(prepared).await.into_iter().enumerate() {
         match prepared {
-            Ok(Ok(prepared)) => ready.push((index, prepared)),
-            Ok(Err(end)) => ends.push((index, end)),
-            Err(error) => {
+            Ok(Ok(Ok(prepared))) => ready.push((index, prepared)),
+            Ok(Ok(Err(end))) => ends.push((index, end)),
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "the database is away, a delivery waits");
                 ends.push((index, End::Later));
+            }
+            Err(_) => {
+                tracing::error!("carrying out a delivery panicked");
+                ends.push((index, End::BrokeOff));
             }
         }
     }
@@ -178,7 +186,7 @@ async fn send(
     };
     let texts: Vec<_> = members.iter().filter_map(|(_, prepared)| sms(prepared)).collect();
     let many: Vec<_> = keys.iter().zip(&texts).map(|(key, op)| Many { idempotency_key: key, op }).collect();
-    let port = Port::new(engine, course.claim.lane, target);
+    let port = Port::new(engine, (course.claim.lane, course.term), target);
     let cx = port.cx(keys.first().map_or("", String::as_str), &[]);
     let call = AssertUnwindSafe(bulk.send_many(&cx, &many)).catch_unwind();
     let sent = match tokio::time::timeout(port.deadline() + Duration::from_secs(5), call).await {

@@ -3,6 +3,7 @@
 //! Nothing here is shared between tests except the PostgreSQL process, in which each test has its own database.
 //! A missing tool is a failure that names its remedy, never a skipped test.
 
+pub mod browser;
 pub mod certificates;
 pub mod client;
 pub mod connected;
@@ -13,6 +14,7 @@ pub mod pgbouncer;
 pub mod phones;
 pub mod postgres;
 pub mod server;
+pub mod sqlite;
 
 use std::time::Duration;
 

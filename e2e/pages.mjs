@@ -1,0 +1,51 @@
+// What there is to look at, and a company with a little life in it.
+import { api } from "./lib.mjs";
+
+const customer = (name, email) => ({ name, email, phone: "+905321234567" });
+
+/** Events with good and bad ends, a broken connection, a webhook, a template. */
+export async function furnish(demo) {
+  const event = (id, type, data) => api(demo, "POST", "/api/events", {
+    specversion: "1.0", id, source: "crm", type, subject: `deal/${id}`, data,
+  });
+  const people = [["Ayşe Demir", "ayse.demir@example.com"], ["Mert Aydın", "mert.aydin@example.com"],
+    ["İlker Öztürk", "ilker.ozturk@example.com"], ["Gökçe Şahin", "gokce.sahin@example.com"]];
+  for (const [index, [name, email]] of people.entries()) {
+    await event(`deal-${index}`, "deal.created", {
+      customer: customer(name, email), deal: { number: `F-${index}`, title: "Ofis mobilyası", amount: 12500, currency: "TRY" },
+    });
+  }
+  await event("deal-bad", "deal.created", { customer: customer("Adresi Eksik", "adres-degil"), deal: { number: "F-9", title: "Sandalye", amount: 900, currency: "TRY" } });
+  await api(demo, "POST", "/api/messages", {
+    channel: "email", to: "yarin@example.com", kind: "informational", subject: "Yarınki toplantı", text: "Merhaba, yarın görüşmek üzere.",
+    send_at: new Date(Date.now() + 20 * 3600_000).toISOString(),
+  });
+  await api(demo, "POST", "/api/templates", { name: "Teşekkür", subject: "Teşekkür ederiz", text: "Sayın {{ data.customer.name }}, teşekkür ederiz." });
+  await api(demo, "PUT", "/api/integrations", { integrations: [{
+    provider: "webhook", label: "CRM", settings: { url: `${demo.sandbox}/webhook/crm` },
+    credentials: { secret: "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD" },
+  }] });
+}
+
+/** Name and address of every page, as a signed-in browser finds them. */
+export async function pages(page, demo) {
+  const first = async (list, pattern) => {
+    await page.goto(`${demo.url}${list}`);
+    const links = await page.$$eval("a[href]", (all) => all.map((a) => a.getAttribute("href")));
+    return links.find((href) => pattern.test(href));
+  };
+  const found = {
+    "integrations-email": "/app/integrations/email",
+    "integrations-webhook": "/app/integrations/webhook",
+    connect: "/app/integrations/email/smtp/new?preset=sendgrid",
+    connection: await first("/app/integrations/email", /^\/app\/connections\/con_\w+$/),
+    deliveries: "/app/deliveries",
+    "deliveries-none": "/app/deliveries?q=nobody@example.com",
+    "delivery-failed": await first("/app/deliveries?state=failed", /^\/app\/deliveries\/dlv_\w+$/),
+    "delivery-sent": await first("/app/deliveries?state=sent", /^\/app\/deliveries\/dlv_\w+$/),
+    "delivery-scheduled": await first("/app/deliveries?state=scheduled", /^\/app\/deliveries\/dlv_\w+$/),
+    "deliveries-retry": "/app/deliveries/retry?state=failed",
+    missing: "/app/nowhere",
+  };
+  return Object.fromEntries(Object.entries(found).filter(([, path]) => path));
+}

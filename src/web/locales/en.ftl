@@ -1,0 +1,266 @@
+# Glossary: docs/adr/0018. Sentence case, verbs first.
+
+product = Integration Center
+skip = Skip to content
+crumbs = Breadcrumb
+menu-open = Open menu
+help = Help
+optional = optional
+save = Save
+cancel = Cancel
+show = Show
+settings = Settings
+technical = Technical detail
+
+nav-main = Main menu
+nav-side = Side menu
+nav-overview = Overview
+nav-integrations = Integrations
+nav-automations = Automations
+nav-templates = Message templates
+nav-deliveries = Deliveries
+nav-audit = Audit log
+nav-developer = Developer
+nav-keys = API keys
+nav-webhooks = Webhooks
+nav-events = Event log
+nav-settings = Settings
+nav-return = Back to the CRM
+nav-company = Company account
+nav-troubled =
+    { $count ->
+        [one] 1 connection needs attention
+       *[other] { $count } connections need attention
+    }
+
+role-admin = Company admin
+role-member = Member
+role-developer = Developer
+sign-out = Sign out
+signed-out-title = You're signed out
+signed-out-text = To come back, use the link in your CRM.
+theme-dark = Switch to dark
+theme-light = Switch to light
+theme-system = Follow the system
+
+error-prefix = Error
+error-home = Go to overview
+error-session-title = Your session is over
+error-session-text = For your safety, sessions end after 30 minutes without use. Come in again from your CRM.
+error-link-text = This link works once and for one minute. Come in again from your CRM.
+error-missing-title = Page not found
+error-missing-text = What you're looking for may have been deleted or never existed.
+error-forbidden-title = You don't have the right to this part
+error-internal-text = Something unexpected went wrong and was recorded. Try again in a moment; if it stays, tell your operator.
+error-busy-text = The server can't answer right now. Reload the page in a few seconds.
+
+state-active = Connected
+state-inactive = Off
+state-error = Error
+state-needs-reauth = Needs re-auth
+
+channel-email = E-mail
+channel-sms = SMS
+channel-whatsapp = WhatsApp
+channel-chat = Chat
+channel-webhook = Webhook
+category-email = E-mail
+category-sms = SMS
+category-whatsapp = WhatsApp
+category-google = Google services
+category-video = Video meetings
+category-chat = Chat and notices
+category-webhook = Webhook
+categories = Channels
+
+done-connected = The account is connected and tested.
+done-saved = The changes are tested and saved.
+done-disabled = The connection is off. Nothing is sent through this account.
+done-enabled = The connection is tested and on.
+done-disconnected = Disconnected; what was stored is deleted.
+done-defaults = The default account is saved.
+
+integrations-sub = Connect your accounts, so that your CRM can send e-mails and messages and pass records on to other services.
+attention-label = Connections that need attention
+attention-title =
+    { $count ->
+        [one] 1 connection needs your attention
+       *[other] { $count } connections need your attention
+    }
+attention-text = Until it's fixed, deliveries go through the fallback account, or wait where there is none.
+tab-troubled = has an error
+accounts = Your accounts
+available = Services you can connect
+account = Account
+last-ok = Last success
+fix = Fix
+test = Test
+test-ok = The connection works ({ $millis } ms).
+connect = Connect
+connect-named = Connect { $name }
+offer-fields = Connects with account details
+offer-preset = By { $provider }, with ready-made settings
+offer-closed = Closed
+cause-unknown = The service does not accept the connection.
+default = Default
+fallback = Fallback
+default-none = None
+default-title = Default account: { $channel }
+default-text = Automations that choose no account use this one. If it can't send, the fallback takes over.
+trademarks = Product names and logos are their owners' trademarks.
+
+connect-title = Connect { $provider }
+connect-sub = Saving tests the details with the service. Nothing is sent while testing.
+connect-form = Connection details
+connect-invalid =
+    { $count ->
+        [one] Correct 1 field
+       *[other] Correct { $count } fields
+    }
+connect-refused = { $provider } could not be connected
+connect-refused-effect = Nothing was sent and nothing saved. Correct the details and try again.
+save-and-test = Save and test
+checking = Checking…
+field-label = Connection name
+field-label-help = Tells several { $provider } accounts apart.
+field-kept = Saved; leave it empty to keep it.
+field-kept-placeholder = Type a new one to replace it
+field-reveal = Show what I typed
+safe-title = Your details are safe
+safe-text = Passwords and keys are stored encrypted and never shown again. They can only be replaced.
+free-title = Testing is free
+free-text = A test only asks whether the account works. Nobody gets a message.
+egress-title = This server's address
+egress-text = If the service limits access by IP, allow these addresses:
+
+trouble-effect = Until it's fixed, nothing is sent through this account. What waits goes out by itself once it works.
+since = Last error:
+see-deliveries = See deliveries
+facts = Status
+connected-at = Connected
+last-check = Last check
+last-error = Last error
+id = Id
+switch-off = Switch off
+switch-on = Switch on
+admins-only = Only administrators can change this.
+disconnect = Disconnect
+disconnect-title = Disconnect “{ $name }”?
+disconnect-text = What is stored will be deleted. To use it again, the { $provider } account has to be connected anew.
+disconnect-fallback = In the channel { $channel }, the fallback becomes the default.
+disconnect-nothing = The channel { $channel } is left without a default; its deliveries wait until another account is connected.
+disconnect-automation = names this account; its deliveries fail until another one is chosen.
+
+deliveries-sub = Follow every message and every attempt here.
+deliveries-none = No deliveries yet
+deliveries-none-text = They appear here when an automation runs or your CRM sends a message.
+deliveries-begin = Go to automations
+deliveries-no-match = No delivery matches this filter
+deliveries-no-match-text = Change the filter. Recipients are found by their whole address or number.
+delivery-scheduled = Scheduled
+delivery-queued = Queued
+delivery-again = Will retry
+delivery-sending = Sending
+delivery-sent = Sent
+delivery-delivered = Delivered
+delivery-failed = Failed
+delivery-unknown = Outcome unknown
+delivery-cancelled = Cancelled
+delivery-skipped = Not sent
+no-recipient = No recipient
+operation-send-email = Send e-mail
+operation-send-sms = Send SMS
+operation-send-whatsapp = Send WhatsApp message
+operation-post-chat = Post to chat
+operation-post-webhook = Call webhook
+operation-append-rows = Append rows
+operation-upload-file = Upload file
+operation-create-meeting = Create meeting
+operation-upsert-contact = Save contact
+operation-notify = Notice to the CRM
+live = Live
+live-pause = Pause
+live-resume = Follow live
+news =
+    { $count ->
+        [one] Show 1 new delivery
+       *[other] Show { $count } new deliveries
+    }
+news-many = Show new deliveries
+csv = Download CSV
+csv-time = Time
+csv-what = What
+csv-state = State
+csv-reason = Reason
+csv-attempts = Attempts
+filter = Filter
+filter-all = All
+filter-state = Filter by state
+filter-search = Search deliveries
+filter-search-hint = E-mail, phone or record (such as quote/114)
+filter-clear = Clear filter
+channel = Channel
+channel-all = All channels
+period = Period
+period-all = All time
+period-24h = Last 24 hours
+period-7d = Last 7 days
+period-30d = Last 30 days
+pager = Pages
+pager-first = Newest
+pager-older = Older
+reload = Reload
+
+retry = Retry
+retry-all = Retry all
+send-now = Send now
+cancel-delivery = Cancel delivery
+done-retried = The delivery is queued again.
+done-cancelled = The delivery is cancelled and won't be sent.
+done-settled = The outcome is saved.
+bulk-title = Retry the deliveries of this filter? State: { $state }
+bulk-text = All deliveries that match the filter are queued again. Those whose content is gone or that have no account left can't be.
+task-title = Bulk retry
+task-sub = You can close this page, the work goes on.
+task-running = Running…
+task-done = Done
+task-stopped = Stopped
+task-counts =
+    { $done ->
+        [one] 1 delivery queued, { $failed } not possible.
+       *[other] { $done } deliveries queued, { $failed } not possible.
+    }
+
+timeline = What happened?
+message = Message
+message-hidden = Only those with the right to it can see the message.
+message-later = The message is made at the moment it's sent.
+message-gone = Its content is no longer kept.
+facts-delivery = Details
+recipient = Recipient
+automation = Automation
+record = CRM record
+step-event = Event received
+step-message = The CRM asked for a message
+step-message-text = A direct request to send
+step-condition = Condition holds
+step-scheduled = Time is set
+step-receipt = The service reports: { $state }
+step-next = Next attempt: { $time }
+attempt-sent = Attempt { $number }: the service took it
+attempt-failed = Attempt { $number }: refused
+attempt-unknown = Attempt { $number }: no answer
+attempt-limited = Attempt { $number }: the service asked us to wait
+attempt-again = Attempt { $number }: it didn't work, will retry
+attempt-settled = A person settled the outcome
+cause-vendor = The service did not take the delivery
+advice-recipient = Trying again changes nothing. Correct the recipient's record in the CRM; later deliveries go to the right address.
+advice-automation = Correct the field in the automation, or let the CRM send this information.
+advice-failed = No further attempt is planned. If the cause is gone, you can retry.
+advice-unknown = It isn't known whether the service took the message. So that nobody is bothered twice, it isn't repeated by itself. Look in the service's panel and mark the outcome, or retry.
+advice-again = It will be retried by itself: { $time }. There's nothing you need to do.
+advice-waits = It goes out by itself once it can.
+advice-cancelled = You can send it again if you like.
+advice-skipped = It was deliberately not sent. You can send it anyway.
+settle-delivered = Mark as delivered
+settle-failed = Mark as failed

@@ -1,0 +1,47 @@
+//! The pages of the Integration Center, for people: HTML from the server, one file per page. As `api/`, a thin face of
+//! the use cases: a handler reads what was asked, calls one of them, and shows what it gave.
+
+mod around;
+mod assets;
+mod bulk;
+mod connect;
+mod connection;
+mod deliveries;
+mod delivery;
+mod delivery_parts;
+mod enter;
+mod error_page;
+mod fields;
+mod format;
+mod icons;
+mod integrations;
+mod layout;
+mod live;
+mod logos;
+mod parts;
+mod texts;
+mod timeline;
+mod visitor;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::any;
+
+use crate::app::AppState;
+use crate::error::AppError;
+
+/// All pages, with what goes around them.
+pub fn routes(app: &AppState) -> Router<AppState> {
+    Router::new()
+        .merge(enter::routes())
+        .merge(integrations::routes())
+        .merge(connect::routes())
+        .merge(connection::routes())
+        .merge(deliveries::routes())
+        .merge(bulk::routes())
+        .merge(delivery::routes())
+        .merge(live::routes())
+        .route("/a/{hash}/{*name}", axum::routing::get(assets::serve))
+        .route("/app/{*lost}", any(async || AppError::not_found()))
+        .layer(from_fn_with_state(app.clone(), around::around))
+}
