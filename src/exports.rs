@@ -318,6 +318,7 @@ async fn write(
             idempotency_key: &key,
             files: &[],
             base_url,
+            callback_url: None,
             now: services.clock.now(),
         };
         let call = AssertUnwindSafe(connector.perform(&cx, &operation)).catch_unwind();

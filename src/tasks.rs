@@ -19,6 +19,7 @@ use crate::delivery::manage::BulkRetry;
 use crate::error::{AppError, AppResult};
 use crate::exports::ExportRows;
 use crate::ids::{CompanyId, TaskId};
+use crate::ingest::bulk::SendBatch;
 use crate::store::tasks::{self, Task};
 use crate::store::{blobs, nodes};
 
@@ -38,16 +39,18 @@ pub enum Kind {
     BulkRetry,
     EraseCompany,
     ExportRows,
+    SendBatch,
 }
 
 impl Kind {
-    pub const ALL: [Self; 3] = [Self::BulkRetry, Self::EraseCompany, Self::ExportRows];
+    pub const ALL: [Self; 4] = [Self::BulkRetry, Self::EraseCompany, Self::ExportRows, Self::SendBatch];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BulkRetry => "bulk_retry",
             Self::EraseCompany => "erase_company",
             Self::ExportRows => "export_rows",
+            Self::SendBatch => "send_batch",
         }
     }
 
@@ -109,7 +112,7 @@ impl Tasks {
 pub struct TaskView {
     #[schema(value_type = String)]
     pub id: TaskId,
-    /// `bulk_retry`, `erase_company` or `export_rows`.
+    /// `bulk_retry`, `erase_company`, `export_rows` or `send_batch`.
     pub kind: String,
     /// `running`, `done`, `failed` or `cancelled`.
     pub state: String,
@@ -220,6 +223,7 @@ async fn step(app: &App, held: &Held, task: &mut Task) -> db::Result<Step> {
         Some(Kind::BulkRetry) => BulkRetry::step(app, held, task).await,
         Some(Kind::EraseCompany) => EraseCompany::step(app, held, task).await,
         Some(Kind::ExportRows) => ExportRows::step(app, held, task).await,
+        Some(Kind::SendBatch) => SendBatch::step(app, held, task).await,
         None => Ok(Step::Failed("this server does not know such tasks")),
     }
 }

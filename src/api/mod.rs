@@ -3,21 +3,26 @@
 pub mod auth;
 mod automations;
 mod companies;
+mod consents;
 mod deliveries;
 mod erasures;
+mod estimates;
 mod event_types;
 mod events;
 mod exports;
 pub mod extract;
 mod finish;
+mod hooks;
 mod integrations;
 mod keys;
+mod limits;
 mod messages;
 mod oauth;
 mod ops;
 mod sessions;
 mod tasks;
 mod templates;
+mod unsubscribe;
 mod webhooks;
 
 use axum::Router;
@@ -57,18 +62,23 @@ fn resources() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(automations::routes())
         .merge(companies::routes())
+        .merge(consents::routes())
         .merge(event_types::routes())
         .merge(deliveries::routes())
         .merge(erasures::routes())
+        .merge(estimates::routes())
         .merge(events::routes())
         .merge(exports::routes())
+        .merge(hooks::routes())
         .merge(integrations::routes())
         .merge(keys::routes())
+        .merge(limits::routes())
         .merge(messages::routes())
         .merge(oauth::routes())
         .merge(ops::routes())
         .merge(sessions::routes())
         .merge(templates::routes())
+        .merge(unsubscribe::routes())
         .merge(webhooks::routes())
         .merge(tasks::routes())
 }

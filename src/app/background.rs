@@ -22,6 +22,7 @@ pub(super) fn start(app: &Arc<App>) {
     }
     if app.engine.delivers() {
         tokio::spawn(connections::oauth::ahead::run(Arc::downgrade(app)));
+        tokio::spawn(connections::balance::run(Arc::downgrade(app)));
         tokio::spawn(tasks::run(Arc::downgrade(app)));
         tokio::spawn(retention::run(Arc::downgrade(app)));
     }

@@ -167,11 +167,6 @@ impl Config {
     }
 }
 
-/// Whether nobody has said what the public address is.
-fn is_derived(effective: &[Effective]) -> bool {
-    effective.iter().any(|e| e.name == var::PUBLIC_URL.full_name() && e.origin == Origin::Default)
-}
-
 fn platform_key(text: &str) -> Result<Secret, String> {
     match Token::parse(text) {
         _ if text.chars().any(char::is_control) => Err("a key holds no control characters".to_owned()),
@@ -181,6 +176,11 @@ fn platform_key(text: &str) -> Result<Secret, String> {
             "use {SHORTEST_FOREIGN} characters or more, {LONGEST_FOREIGN} bytes at most, not beginning like a minted key"
         )),
     }
+}
+
+/// Whether nobody has said what the public address is.
+fn is_derived(effective: &[Effective]) -> bool {
+    effective.iter().any(|e| e.name == var::PUBLIC_URL.full_name() && e.origin == Origin::Default)
 }
 
 #[cfg(test)]

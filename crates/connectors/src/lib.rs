@@ -14,6 +14,8 @@
 //! Nothing else changes: forms, validation, checks, limits, documentation and contract tests read the manifest.
 
 pub mod address;
+mod call;
+pub mod capability;
 mod connector;
 pub mod email;
 pub mod failure;
@@ -22,14 +24,19 @@ pub mod http;
 pub mod idp;
 pub mod manifest;
 pub mod operation;
+pub mod sms;
 pub mod smtp;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod text;
 mod validation;
 pub mod values;
 pub mod webhook;
+pub mod whatsapp;
+mod words;
 
 pub use address::{AddressError, EmailAddress, Mailbox};
+pub use capability::Capabilities;
 pub use connector::{Action, Category, Channel, Connector, Cx, File, Perform};
 pub use failure::{Failure, FailureKind, Reason};
 pub use operation::{Operation, OperationKind};
@@ -40,6 +47,12 @@ pub static REGISTRY: &[&Connector] = &[
     &email::gmail::CONNECTOR,
     &email::outlook::CONNECTOR,
     &email::smtp::CONNECTOR,
+    &sms::netgsm::CONNECTOR,
+    &sms::iletimerkezi::CONNECTOR,
+    &sms::twilio::CONNECTOR,
+    &sms::vonage::CONNECTOR,
+    &whatsapp::cloud::CONNECTOR,
+    &whatsapp::twilio::CONNECTOR,
     &google::sheets::CONNECTOR,
     &webhook::CONNECTOR,
 ];

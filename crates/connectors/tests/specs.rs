@@ -8,7 +8,7 @@ use std::process::Command;
 use bytes::Bytes;
 use http::Request;
 use santral_connectors::operation::{
-    AppendRows, Attachment, AttachmentSource, MessageKind, SendEmail, WriteRows,
+    AppendRows, Attachment, AttachmentSource, MessageKind, RecipientType, SendEmail, WriteRows,
 };
 use santral_connectors::testing::{FakeHttp, FakeSmtp};
 use santral_connectors::{Connector, Credentials, Cx, File, Operation, Settings, find};
@@ -58,7 +58,8 @@ impl Api {
         };
         assert!(fits(&path, url.path()), "{id}: {} is not {path}", url.path());
         for (name, value) in url.query_pairs() {
-            let known = method["parameters"].get(name.as_ref()).or_else(|| self.0["parameters"].get(name.as_ref()));
+            let known =
+                method["parameters"].get(name.as_ref()).or_else(|| self.0["parameters"].get(name.as_ref()));
             let known = known.unwrap_or_else(|| panic!("{id} has no parameter {name}"));
             if let Some(values) = known.get("enum").and_then(Value::as_array) {
                 assert!(values.iter().any(|known| known == value.as_ref()), "{id}: {name}={value}");
@@ -66,7 +67,10 @@ impl Api {
         }
         let scopes = connector.auth.oauth().unwrap().scopes;
         let accepted = method["scopes"].as_array().unwrap();
-        assert!(accepted.iter().any(|scope| scopes.contains(&scope.as_str().unwrap())), "{id}: no scope fits");
+        assert!(
+            accepted.iter().any(|scope| scopes.contains(&scope.as_str().unwrap())),
+            "{id}: no scope fits"
+        );
         if let Some(body) = method.pointer("/request/$ref").filter(|_| !is_upload) {
             self.validate(body.as_str().unwrap(), &serde_json::from_slice(request.body()).unwrap(), id);
         } else if !is_upload {
@@ -93,7 +97,9 @@ fn fits(template: &str, path: &str) -> bool {
             None => known == given,
             Some((before, rest)) => {
                 let after = rest.split_once('}').map_or("", |(_, after)| after);
-                given.len() > before.len() + after.len() && given.starts_with(before) && given.ends_with(after)
+                given.len() > before.len() + after.len()
+                    && given.starts_with(before)
+                    && given.ends_with(after)
             }
         })
 }
@@ -108,7 +114,8 @@ fn strict(schema: &Value) -> Value {
             }
             "type" if value == "any" => {}
             "properties" => {
-                let fields = value.as_object().unwrap().iter().map(|(name, field)| (name.clone(), strict(field)));
+                let fields =
+                    value.as_object().unwrap().iter().map(|(name, field)| (name.clone(), strict(field)));
                 out.insert("properties".to_owned(), Value::Object(fields.collect()));
             }
             "items" | "additionalProperties" => {
@@ -132,7 +139,12 @@ fn assert_valid(schema: &Value, body: &Value, what: &str) {
     assert!(problems.is_empty(), "{what}: {problems:#?}\n{body:#}");
 }
 
-async fn perform(provider: &str, operation: Operation, files: &[File], http: FakeHttp) -> Vec<Request<Bytes>> {
+async fn perform(
+    provider: &str,
+    operation: Operation,
+    files: &[File],
+    http: FakeHttp,
+) -> Vec<Request<Bytes>> {
     let granted = [("access_token", "token"), ("account", "satis@firma.com.tr")];
     let credentials = Credentials(granted.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
     let cx = Cx {
@@ -143,6 +155,7 @@ async fn perform(provider: &str, operation: Operation, files: &[File], http: Fak
         idempotency_key: "dlv_1",
         files,
         base_url: None,
+        callback_url: None,
         now: "2026-11-24T10:00:00Z".parse().unwrap(),
     };
     find(provider).unwrap().perform(&cx, &operation).await.unwrap();
@@ -151,7 +164,8 @@ async fn perform(provider: &str, operation: Operation, files: &[File], http: Fak
 
 fn mail(files: &[File]) -> Operation {
     let source = || AttachmentSource::Blob("b".to_owned());
-    let attachment = |file: &File| Attachment { name: file.name.clone(), content_type: None, source: source() };
+    let attachment =
+        |file: &File| Attachment { name: file.name.clone(), content_type: None, source: source() };
     Operation::SendEmail(SendEmail {
         to: "Ayşe <ayse@musteri.com>".to_owned(),
         cc: vec!["cc@musteri.com".to_owned()],
@@ -162,6 +176,8 @@ fn mail(files: &[File]) -> Operation {
         html: Some("<p>Merhaba</p>".to_owned()),
         attachments: files.iter().map(attachment).collect(),
         kind: MessageKind::Informational,
+        recipient_type: RecipientType::Individual,
+        unsubscribe: None,
     })
 }
 
@@ -187,7 +203,8 @@ async fn gmail_is_called_as_google_describes_it() {
 
 #[tokio::test]
 async fn sheets_and_drive_are_called_as_google_describes_them() {
-    let (sheets, drive, connector) = (Api::read("sheets.v4"), Api::read("drive.v3"), find("google_sheets").unwrap());
+    let (sheets, drive, connector) =
+        (Api::read("sheets.v4"), Api::read("drive.v3"), find("google_sheets").unwrap());
     let sheet = json!({"sheets": [{"properties": {"sheetId": 0, "title": "Sayfa1", "gridProperties": {"rowCount": 10, "columnCount": 2}}}]});
     let added = json!({"replies": [{"addSheet": {"properties": {"sheetId": 1, "title": "2026"}}}]});
     let http = FakeHttp::new()

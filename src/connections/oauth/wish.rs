@@ -151,7 +151,7 @@ fn allowed(app: &App, text: &str) -> Option<String> {
     }
     let origin = url.origin().ascii_serialization();
     let is_allowed = origin == config.public_url.origin()
-        || config.frame_ancestors.iter().any(|allowed| *allowed == origin)
+        || config.frame_ancestors.contains(&origin)
         || config.return_origins.iter().any(|allowed| allowed.origin() == url.origin());
     is_allowed.then(|| url.into())
 }

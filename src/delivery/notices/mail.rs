@@ -2,7 +2,7 @@
 //! theirs that can send.
 
 use santral_connectors::Channel;
-use santral_connectors::operation::{MessageKind, Operation, SendEmail};
+use santral_connectors::operation::{MessageKind, Operation, RecipientType, SendEmail};
 use uuid::Uuid;
 
 use super::Change;
@@ -32,8 +32,10 @@ pub(super) fn of_connection(setup: &Setup, change: &Change<'_>, at: Micros) -> O
         html: None,
         attachments: Vec::new(),
         kind: MessageKind::Informational,
+        recipient_type: RecipientType::Individual,
+        unsubscribe: None,
     });
-    let payload = Payload { pinned: false, work: Work::Ready(operation) };
+    let payload = Payload::of(Work::Ready(operation));
     Some(Notice {
         delivery: NewDelivery {
             company: setup.id.0,

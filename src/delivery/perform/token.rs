@@ -1,11 +1,8 @@
 //! The access token of a call, where the connection stands on a grant.
 
-use std::sync::Arc;
-
 use santral_connectors::Failure;
 
 use super::Course;
-use crate::companies::setup::Setup;
 use crate::db;
 use crate::delivery::target::Target;
 use crate::grants::Trouble;
@@ -13,11 +10,10 @@ use crate::grants::Trouble;
 /// Puts a token later than `than` into the target and gives its version; nothing to do without a grant.
 pub(super) async fn fetch(
     course: &Course<'_>,
-    setup: &Arc<Setup>,
     target: &mut Target,
     than: i64,
 ) -> db::Result<Result<i64, Failure>> {
-    let Some(credential) = target.grant else { return Ok(Ok(0)) };
+    let (Some(credential), Some(setup)) = (target.grant, &course.setup) else { return Ok(Ok(0)) };
     match course.engine.services().tokens.newer(setup, credential, than).await {
         Ok(token) => {
             target.credentials = token.credentials;

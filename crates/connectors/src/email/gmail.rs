@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::message::build;
 use super::sender::{FROM_ADDRESS, FROM_NAME, REPLY_TO, origin};
+use crate::capability::Capabilities;
 use crate::connector::{Action, Category, Channel, Connector, Cx, Perform};
 use crate::failure::Failure;
 use crate::google;
@@ -49,6 +50,7 @@ pub static CONNECTOR: Connector = Connector {
     },
     docs_url: "https://developers.google.com/workspace/gmail/api/reference/rest/v1/users.messages/send",
     actions: &[Action::Check(&Gmail), Action::SendEmail(&Gmail)],
+    capabilities: Capabilities::NONE,
 };
 
 const SEND: &str = "https://gmail.googleapis.com/gmail/v1/users/me/messages/send";
@@ -78,7 +80,7 @@ impl Perform<SendEmail> for Gmail {
         let id = id.filter(|id| !id.is_empty() && id.len() <= 100).ok_or_else(|| {
             Failure::unconfirmed("answer_unreadable", "Gmail said yes without naming the message")
         })?;
-        Ok(Sent { message_id: Some(id.to_owned()), answer: None, refused: Vec::new() })
+        Ok(Sent { message_id: Some(id.to_owned()), ..Sent::default() })
     }
 }
 

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use super::message::build;
 use super::sender::{FROM_ADDRESS, FROM_NAME, REPLY_TO, origin};
+use crate::capability::Capabilities;
 use crate::connector::{Action, Category, Channel, Connector, Cx, Perform};
 use crate::failure::{Failure, Reason};
 use crate::http::target;
@@ -55,6 +56,7 @@ pub static CONNECTOR: Connector = Connector {
     },
     docs_url: "https://learn.microsoft.com/graph/api/user-sendmail",
     actions: &[Action::Check(&Outlook), Action::SendEmail(&Outlook)],
+    capabilities: Capabilities::NONE,
 };
 
 const ME: &str = "https://graph.microsoft.com/v1.0/me?$select=id,displayName,mail,userPrincipalName";
@@ -68,7 +70,7 @@ impl Perform<Check> for Outlook {
         let answer = cx.http.send(request(cx, Method::GET, ME)?).await?;
         let body = json(cx, &answer)?;
         let text = |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let account = text("mail").or_else(|| text("userPrincipalName")).map(|text| one_line(text));
+        let account = text("mail").or_else(|| text("userPrincipalName")).map(one_line);
         let account = account.ok_or_else(|| {
             Failure::retryable("answer_unreadable", "Microsoft does not say whose account it is")
         })?;
@@ -94,7 +96,7 @@ impl Perform<SendEmail> for Outlook {
 /// Graph says 202 and nothing else: it took the mail, and names none.
 fn taken(cx: &Cx<'_>, answer: &Response<Bytes>) -> Result<Sent, Failure> {
     match answer.status().as_u16() {
-        202 => Ok(Sent { message_id: None, answer: Some("202".to_owned()), refused: Vec::new() }),
+        202 => Ok(Sent { answer: Some("202".to_owned()), ..Sent::default() }),
         200..=299 => Err(Failure::unconfirmed("answer_unreadable", "Microsoft gave an unexpected answer")),
         _ => Err(failure::classify(cx, answer, failure::Call::NotRepeatable)),
     }

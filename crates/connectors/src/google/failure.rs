@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::connector::Cx;
-use crate::email::smtp_failure::readable;
 use crate::failure::{Failure, Reason};
 use crate::http::retry_after;
+use crate::words::readable;
 
 /// The mailbox' daily sending cap: asking again too early makes the wait longer.
 const SENDING_CAP_WAIT: Duration = Duration::from_hours(6);

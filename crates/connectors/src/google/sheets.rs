@@ -20,6 +20,7 @@ use url::form_urlencoded::byte_serialize;
 
 use self::a1::{column, range};
 use self::place::{Place, Sheet};
+use crate::capability::Capabilities;
 use crate::connector::{Action, Category, Connector, Cx, Perform};
 use crate::failure::Failure;
 use crate::google::{self, Call};
@@ -55,6 +56,7 @@ pub static CONNECTOR: Connector = Connector {
     },
     docs_url: "https://developers.google.com/workspace/sheets/api/reference/rest",
     actions: &[Action::Check(&Sheets), Action::AppendRows(&Sheets), Action::WriteRows(&Sheets)],
+    capabilities: Capabilities::NONE,
 };
 
 const SPREADSHEETS: &str = "https://sheets.googleapis.com/v4/spreadsheets";

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Idp;
-use crate::email::smtp_failure::readable;
+use crate::words::readable;
 
 /// Longer ones are no tokens.
 const TOKEN_MAX: usize = 16 * 1024;

@@ -181,7 +181,7 @@ async fn create(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Resp
     };
     let message: Draft = match read(&headers, &body) {
         Ok(message) => message,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let mut drafts = locked(&app.drafts.0);
     let id = format!("AAMkSandbox{}=", drafts.len() + 1);
@@ -193,12 +193,16 @@ async fn create(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Resp
     )
 }
 
-fn read<T: serde::de::DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, Response> {
+fn read<T: serde::de::DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, Box<Response>> {
     if !is(headers, "application/json") || body.len() > REQUEST_MAX {
-        return Err(error(StatusCode::BAD_REQUEST, "BadRequest", "JSON of at most 4 MB is expected."));
+        return Err(Box::new(error(
+            StatusCode::BAD_REQUEST,
+            "BadRequest",
+            "JSON of at most 4 MB is expected.",
+        )));
     }
     serde_json::from_slice(body)
-        .map_err(|why| error(StatusCode::BAD_REQUEST, "RequestBodyRead", &why.to_string()))
+        .map_err(|why| Box::new(error(StatusCode::BAD_REQUEST, "RequestBodyRead", &why.to_string())))
 }
 
 fn is(headers: &HeaderMap, kind: &str) -> bool {
@@ -222,7 +226,7 @@ async fn attach(State(app): State<App>, Path(id): Path<String>, headers: HeaderM
     }
     let file: FileAttachment = match read(&headers, &body) {
         Ok(file) => file,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let content =
         STANDARD.decode(&file.content_bytes).ok().filter(|_| file.kind == "#microsoft.graph.fileAttachment");
@@ -263,7 +267,7 @@ async fn session(
     }
     let SessionRequest { item } = match read(&headers, &body) {
         Ok(session) => session,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     if item.attachment_type != "file" || !(3 * 1024 * 1024..=FILE_MAX).contains(&item.size) {
         return error(StatusCode::BAD_REQUEST, "ErrorAttachmentSizeLimit", "From 3 MB to 150 MB.");

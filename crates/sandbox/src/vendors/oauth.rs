@@ -1,6 +1,6 @@
-//! The identity providers of Google and Microsoft: a consent page to click through, tokens that expire, rotate and die,
-//! and every trouble on demand. Strict where they are: PKCE, redirect addresses, codes that work once.
+//! The identity providers of Google and Microsoft: a consent page, tokens that expire, rotate and die, faults on demand.
 //!
+//! Strict where they are: PKCE, redirect addresses, codes that work once.
 //! Any client id is good, with the secret [`CLIENT_SECRET`].
 
 mod consent;

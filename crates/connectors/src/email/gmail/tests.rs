@@ -4,7 +4,7 @@ use mail_parser::MessageParser;
 use super::*;
 use crate::connector::File;
 use crate::failure::FailureKind;
-use crate::operation::{Attachment, AttachmentSource, MessageKind};
+use crate::operation::{Attachment, AttachmentSource, MessageKind, RecipientType};
 use crate::testing::{FakeHttp, FakeSmtp};
 use crate::values::{Credentials, Settings};
 
@@ -19,6 +19,8 @@ fn mail() -> SendEmail {
         html: None,
         attachments: Vec::new(),
         kind: MessageKind::Informational,
+        recipient_type: RecipientType::Individual,
+        unsubscribe: None,
     }
 }
 
@@ -34,6 +36,7 @@ async fn send(http: &FakeHttp, op: &SendEmail, files: &[File]) -> Result<Sent, F
         idempotency_key: "dlv_1",
         files,
         base_url: None,
+        callback_url: None,
         now: "2026-11-24T10:00:00Z".parse().unwrap(),
     };
     Gmail.perform(&cx, op).await
@@ -90,6 +93,7 @@ async fn an_account_without_an_address_names_its_remedy_before_anything_is_sent(
         idempotency_key: "dlv_1",
         files: &[],
         base_url: None,
+        callback_url: None,
         now: "2026-11-24T10:00:00Z".parse().unwrap(),
     };
     assert_eq!(

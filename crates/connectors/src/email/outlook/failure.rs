@@ -7,9 +7,9 @@ use http::Response;
 use serde_json::Value;
 
 use crate::connector::Cx;
-use crate::email::smtp_failure::readable;
 use crate::failure::{Failure, Reason};
 use crate::http::retry_after;
+use crate::words::readable;
 
 pub(super) use crate::google::Call;
 

@@ -7,7 +7,7 @@ use url::Url;
 use super::*;
 use crate::connector::File;
 use crate::failure::FailureKind;
-use crate::operation::{Attachment, AttachmentSource, MessageKind};
+use crate::operation::{Attachment, AttachmentSource, MessageKind, RecipientType};
 use crate::testing::{FakeHttp, FakeSmtp};
 use crate::values::{Credentials, Settings};
 
@@ -22,6 +22,8 @@ fn mail() -> SendEmail {
         html: Some("<p>Merhaba</p>".to_owned()),
         attachments: Vec::new(),
         kind: MessageKind::Informational,
+        recipient_type: RecipientType::Individual,
+        unsubscribe: None,
     }
 }
 
@@ -41,6 +43,7 @@ async fn send_with(
         idempotency_key: "dlv_1",
         files,
         base_url: base,
+        callback_url: None,
         now: "2026-11-24T10:00:00Z".parse().unwrap(),
     };
     Outlook.perform(&cx, op).await

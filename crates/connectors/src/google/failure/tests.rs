@@ -17,6 +17,7 @@ fn with_cx<T>(run: impl FnOnce(&Cx<'_>) -> T) -> T {
         idempotency_key: "dlv_1",
         files: &[],
         base_url: None,
+        callback_url: None,
         now: "2026-11-24T10:00:00Z".parse().unwrap(),
     })
 }

@@ -43,6 +43,7 @@ where
         idempotency_key: "dlv_1",
         files: &[],
         base_url: None,
+        callback_url: None,
         now: "2026-11-24T10:00:00Z".parse().unwrap(),
     };
     Sheets.perform(&cx, op).await
