@@ -45,6 +45,8 @@ export async function pages(page, demo) {
     "delivery-sent": await first("/app/deliveries?state=sent", /^\/app\/deliveries\/dlv_\w+$/),
     "delivery-scheduled": await first("/app/deliveries?state=scheduled", /^\/app\/deliveries\/dlv_\w+$/),
     "deliveries-retry": "/app/deliveries/retry?state=failed",
+    automations: "/app/automations",
+    editor: await first("/app/automations", /^\/app\/automations\/aut_\w+$/),
     missing: "/app/nowhere",
   };
   return Object.fromEntries(Object.entries(found).filter(([, path]) => path));

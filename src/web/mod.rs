@@ -3,12 +3,17 @@
 
 mod around;
 mod assets;
+mod automation_parts;
+mod automations;
 mod bulk;
 mod connect;
 mod connection;
 mod deliveries;
 mod delivery;
 mod delivery_parts;
+mod editor;
+mod editor_form;
+mod editor_steps;
 mod enter;
 mod error_page;
 mod fields;
@@ -19,6 +24,7 @@ mod layout;
 mod live;
 mod logos;
 mod parts;
+mod preview;
 mod texts;
 mod timeline;
 mod visitor;
@@ -39,6 +45,9 @@ pub fn routes(app: &AppState) -> Router<AppState> {
         .merge(connection::routes())
         .merge(deliveries::routes())
         .merge(bulk::routes())
+        .merge(automations::routes())
+        .merge(editor::routes())
+        .merge(preview::routes())
         .merge(delivery::routes())
         .merge(live::routes())
         .route("/a/{hash}/{*name}", axum::routing::get(assets::serve))

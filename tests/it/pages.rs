@@ -1,7 +1,9 @@
 //! The pages as a browser sees them: the way in, forms that only their own session can post, roles, other companies,
 //! and data that means harm.
 
+mod automating;
 mod connecting;
+mod delivering;
 
 use reqwest::Method;
 use rstest::rstest;

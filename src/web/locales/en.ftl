@@ -264,3 +264,142 @@ advice-cancelled = You can send it again if you like.
 advice-skipped = It was deliberately not sent. You can send it anyway.
 settle-delivered = Mark as delivered
 settle-failed = Mark as failed
+
+automations-sub = What happens by itself when an event comes in.
+automations-none = No automations yet
+automations-none-text = Begin with one of the ready-made ones below.
+automation-on = On
+automation-off = Off
+automation-draft = Draft
+automation-needs-account = Waits for an account
+automation-runs = Last runs
+automation-runs-of = Last runs: { $name }
+automation-new = Automation from scratch
+automation-begin = Create
+automation-name = Name of the automation
+automation-pause = Pause
+automation-enable = Enable
+automation-delete = Delete automation
+automation-delete-title = Delete “{ $name }”?
+automation-delete-text = It no longer runs for events to come. What it has scheduled is not sent.
+presets = Ready-made automations
+preset-add = Add
+preset-add-named = Add: { $name }
+preset-taken = Already added
+done-automation-deleted = The automation is deleted.
+done-automation-switched = The automation was switched.
+done-draft = The draft is saved.
+done-published = The changes are published.
+done-discarded = The draft is deleted; what was published stays.
+done-test-sent = The test message is on its way to you.
+trigger = Trigger
+trigger-event = On which event?
+condition = Condition
+condition-none = On every event
+condition-some = Go on if the condition holds
+condition-expression = Condition expression
+condition-help = If empty, it runs on every event. Example: data.deal.amount > 10000
+sentence-before-event = When
+sentence-after-event = comes in
+sentence-condition = if the condition holds
+delay = Delay
+timing-now = At once
+timing-delay = Some time after the event
+timing-by-event = By a time in the event
+timing-relative = { $field }: { $span }
+timing-field = Time field of the event
+timing-side = Before or after
+timing-before = before
+timing-after = after
+timing-effects = Rescheduling and cancelling
+timing-cancel-on = Events that cancel
+timing-reschedule-on = Events that move the time
+field-meeting-starts = start of the meeting
+field-invoice-due = due date of the invoice
+span-at = at that moment
+span-minutes-after =
+    { $count ->
+        [one] 1 minute after
+       *[other] { $count } minutes after
+    }
+span-hours-after =
+    { $count ->
+        [one] 1 hour after
+       *[other] { $count } hours after
+    }
+span-days-after =
+    { $count ->
+        [one] 1 day after
+       *[other] { $count } days after
+    }
+span-minutes-before =
+    { $count ->
+        [one] 1 minute before
+       *[other] { $count } minutes before
+    }
+span-hours-before =
+    { $count ->
+        [one] 1 hour before
+       *[other] { $count } hours before
+    }
+span-days-before =
+    { $count ->
+        [one] 1 day before
+       *[other] { $count } days before
+    }
+span-count = Length
+span-unit = Unit
+unit-minutes = minutes
+unit-hours = hours
+unit-days = days
+action-number = Action { $number }
+action-add = Add action
+move-up = Move up: { $name }
+move-down = Move down: { $name }
+remove-step = Remove: { $name }
+account-default = Default account
+subject = Subject
+text = Text
+reply-to = Replies go to
+template = Template
+template-none = No template
+more-settings = More settings
+message-kind = Kind of message
+kind-informational = Informational
+kind-commercial = Commercial (needs consent)
+fields-of-event = Fields of the event
+draft-keep = Save draft
+draft-discard = Delete draft
+publish = Publish changes
+publish-blocked =
+    { $count ->
+        [one] Solve 1 problem to publish
+       *[other] Solve { $count } problems to publish
+    }
+warnings =
+    { $count ->
+        [one] Mind 1 point
+       *[other] Mind { $count } points
+    }
+test-to-me = Send a test to me
+preview = Preview
+preview-event = With which event?
+preview-sample = Sample event
+preview-what = What happens here?
+preview-matches = The condition holds.
+preview-no-match = The condition does not hold, nothing is sent.
+preview-now = Sent at once.
+preview-at = Sent at:
+preview-too-late = Not sent, because its time has passed.
+preview-from = From account:
+preview-no-account = No account is connected for this channel
+preview-not-yet =
+    { $count ->
+        [one] Solve 1 problem to see a preview
+       *[other] Solve { $count } problems to see a preview
+    }
+preview-sms-parts =
+    { $parts ->
+        [one] { $chars } characters, 1 SMS
+       *[other] { $chars } characters, { $parts } SMS
+    }
