@@ -47,6 +47,16 @@ export async function pages(page, demo) {
     "deliveries-retry": "/app/deliveries/retry?state=failed",
     automations: "/app/automations",
     editor: await first("/app/automations", /^\/app\/automations\/aut_\w+$/),
+    overview: "/app/overview",
+    welcome: "/app/welcome",
+    templates: "/app/templates",
+    template: await first("/app/templates", /^\/app\/templates\/tpl_\w+$/),
+    audit: "/app/audit",
+    settings: "/app/settings",
+    keys: "/app/developer/keys",
+    webhooks: "/app/developer/webhooks",
+    events: "/app/developer/events",
+    event: await first("/app/developer/events", /^\/app\/developer\/events\/evt_\w+$/),
     missing: "/app/nowhere",
   };
   return Object.fromEntries(Object.entries(found).filter(([, path]) => path));

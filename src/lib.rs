@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod automation;
 pub mod automations;
 pub mod catalogue;
@@ -21,6 +22,7 @@ pub mod ids;
 pub mod ingest;
 pub mod live;
 pub mod outbound;
+pub mod overview;
 pub mod random;
 pub mod retention;
 pub mod run;

@@ -1,5 +1,6 @@
 //! One file per table, more where its statements are many: functions over a transaction. SQL lives here and nowhere else.
 
+pub mod audit;
 pub mod automations;
 pub mod blobs;
 pub mod companies;
@@ -16,6 +17,7 @@ pub mod master_keys;
 pub mod nodes;
 pub mod retention;
 pub mod sessions;
+pub mod statistics;
 pub mod tasks;
 pub mod templates;
 pub mod webhooks;

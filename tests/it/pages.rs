@@ -4,6 +4,7 @@
 mod automating;
 mod connecting;
 mod delivering;
+mod managing;
 
 use reqwest::Method;
 use rstest::rstest;

@@ -403,3 +403,122 @@ preview-sms-parts =
         [one] { $chars } characters, 1 SMS
        *[other] { $chars } characters, { $parts } SMS
     }
+
+overview-sub = The last { $days } days, today included.
+rate = Delivery rate
+rate-text = Of those that are over
+latency = Median latency
+latency-text = From queueing to the service's yes
+needs-you = Connections that need you
+all-well = All is well
+by-channel = Deliveries by channel
+chart-summary = { $total } deliveries in the last { $days } days, by channel and day.
+as-table = Show as table
+health = Health of the accounts
+health-none = No account is connected yet.
+
+welcome-title = Getting started
+welcome-text = It takes a few minutes, and you can change everything later.
+welcome-go = Begin
+welcome-connect = Connect an account
+welcome-connect-text = Your e-mail account is the easiest to begin with.
+welcome-preset = Add a ready-made automation
+welcome-preset-text = Such as a welcome e-mail for new deals.
+welcome-test = Try it on yourself, then enable it
+welcome-test-text = Open the automation and press “Send a test to me”.
+welcome-live = Go live
+welcome-live-text = As your CRM sends events, deliveries appear here.
+step-done = done
+
+templates-sub = Texts that several automations share.
+templates-none = No templates yet
+templates-none-text = Make one when several automations use the same text.
+template-new = New template
+template-name = Name of the template
+template-sub = Fields are written in double braces.
+template-help = Such fields: data.customer.name, company.name
+template-delete = Delete template
+done-template = The template is saved.
+done-template-deleted = The template is deleted.
+
+audit-sub = Who changed what in these pages, and when. Entries can't be changed.
+audit-none = No entries
+audit-none-text = Changes made in these pages appear here.
+audit-who = Who
+audit-what = What
+audit-where = From where
+deed-connect = Connected an account
+deed-change-connection = Changed a connection
+deed-test-connection = Tested a connection
+deed-switch-connection = Switched a connection on or off
+deed-disconnect = Disconnected an account
+deed-default = Chose the default account
+deed-add-automation = Added an automation
+deed-change-automation = Worked on an automation
+deed-switch-automation = Switched an automation on or off
+deed-delete-automation = Deleted an automation
+deed-discard-draft = Deleted a draft
+deed-retry = Retried deliveries
+deed-cancel = Cancelled a delivery
+deed-settle = Settled a delivery's outcome
+deed-save-template = Saved a template
+deed-delete-template = Deleted a template
+deed-make-key = Made an API key
+deed-revoke-key = Revoked an API key
+deed-make-webhook = Added a webhook
+deed-change-webhook = Changed a webhook
+deed-settings = Changed the settings
+
+settings-sub = They hold for your whole company.
+done-settings = The settings are saved.
+company-name = Company name
+company-name-help = It comes from your CRM.
+company-language = Language of messages
+company-language-help = Dates, amounts and ready-made automations are written in it.
+timezone = Time zone
+timezone-help = Sending times and dates follow it.
+notice-email = Notice address
+notice-email-help = Who hears when a connection breaks.
+
+copy = Copy
+shown-once = Copy it now, it won't be shown again.
+example = Example
+keys-sub = For your CRM to send events and messages on behalf of this company.
+keys-none = No keys yet
+keys-none-text = Make the first one and save it in your CRM.
+key-name = Name of the key
+key-make = Make key
+key-new = New API key
+key-made = made:
+key-used = Last used:
+key-unused = Never used
+key-revoke = Revoke
+key-revoke-named = Revoke key: { $name }
+done-revoked = The key is revoked and no longer accepted.
+webhooks-sub = Where your CRM hears of deliveries and connections.
+webhooks-none = No endpoints yet
+webhooks-none-text = Every endpoint gets signed notices.
+webhook-new = New endpoint
+webhook-url = Address (https)
+webhook-types = Kinds of notices
+webhook-make = Add endpoint
+webhook-secret = Signing secret
+webhook-rotate = Rotate secret
+webhook-delete = Delete endpoint
+done-webhook-test = A test notice was sent.
+done-webhook-deleted = The endpoint is deleted.
+done-webhook-enabled = The endpoint is on again.
+events-sub = Events from your CRM and the deliveries they led to.
+events-none = No events yet
+events-none-text = They appear here when your CRM sends one.
+event-deliveries =
+    { $count ->
+        [one] 1 delivery
+       *[other] { $count } deliveries
+    }
+event-nothing = No automation ran for this event.
+event-body = Content of the event
+event-type = Type
+event-source = Source
+event-try = Preview with this event
+event-try-text = Nothing is sent
