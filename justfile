@@ -29,9 +29,14 @@ bench *ARGS:
     cargo build --release -p santral -p bench
     target/release/bench {{ ARGS }}
 
-# The tests that kill the server and cut its database, again and again
-crash-test:
-    cargo test --test it crash
+# Kill the server KILLS times under load, at random and at named points, on sqlite or postgres
+crash-test KILLS="300" ENGINE="sqlite" SEED="20261124":
+    CRASH_KILLS={{ KILLS }} CRASH_SEED={{ SEED }} cargo test --features fault-points --test proof \
+        -- crash:: --nocapture --skip engine_{{ if ENGINE == "sqlite" { "2" } else { "1" } }}
+
+# Everything that only holds when something goes wrong, and the bugs that its oracles must find
+proof FILTER="":
+    cargo test --features fault-points --test proof {{ FILTER }}
 
 # Licences, bans, sources and advisories of every dependency
 deny:

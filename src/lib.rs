@@ -17,6 +17,7 @@ mod demo;
 pub mod erasure;
 pub mod error;
 pub mod events;
+pub mod faults;
 pub mod i18n;
 pub mod ids;
 pub mod ingest;

@@ -91,7 +91,7 @@ async fn fingerprint(app: &App, company: CompanyId) -> db::Result<u64> {
     let mut tx = app.db().company(company).read().await?;
     let newest = delivery_lists::list(&mut tx, company.0, &Filter::default(), None, NEWEST).await?;
     let mut hasher = DefaultHasher::new();
-    for delivery in newest {
+    for delivery in newest.rows {
         (delivery.id, delivery.sending, delivery.attempts.len(), delivery.receipts.len()).hash(&mut hasher);
         (delivery.state, delivery.due_at).hash(&mut hasher);
     }

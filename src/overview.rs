@@ -53,7 +53,7 @@ pub async fn overview(app: &App, setup: &Setup, days: i64) -> AppResult<Overview
     let counts = statistics::counts(&mut tx, setup.id.0, from, offset).await?;
     let sent = Filter { state: Some(State::Sent), from: Some(from), ..Filter::default() };
     let newest = delivery_lists::list(&mut tx, setup.id.0, &sent, None, MEASURED).await?;
-    let took = newest.iter().filter_map(|sent| Some((sent.finished_at? - sent.due_at).max(0) / 1000));
+    let took = newest.rows.iter().filter_map(|sent| Some((sent.finished_at? - sent.due_at).max(0) / 1000));
     let first = today - days + 1;
     let noon = |day: i64| Timestamp::from_microsecond(day * DAY + DAY / 2 - offset).unwrap_or(now);
     Ok(summed(&counts, (first..=today).map(|day| (day, noon(day))), took.collect()))

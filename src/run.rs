@@ -78,6 +78,7 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     init_logging(&config.log, Format::of_stderr())?;
     install_panic_hook();
+    crate::faults::announce();
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

@@ -171,7 +171,8 @@ impl PageQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct List<T> {
     pub items: Vec<T>,
-    /// Give it as `cursor` to go on; null at the end.
+    /// Give it as `cursor` to go on; null at the end, and only there: a part can have few items, or none, when its
+    /// filter matches few.
     pub next_cursor: Option<String>,
 }
 
@@ -181,7 +182,7 @@ impl Page {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = if more { rows.last().map(|row| id(row).simple().to_string()) } else { None };
+        let next_cursor = if more { rows.last().map(|row| cursor(id(row))) } else { None };
         List { items: rows.into_iter().map(show).collect(), next_cursor }
     }
 
@@ -189,6 +190,11 @@ impl Page {
     pub const fn fetch(self) -> i64 {
         self.limit + 1
     }
+}
+
+/// A place in a list, as clients give it back.
+pub fn cursor(place: Uuid) -> String {
+    place.simple().to_string()
 }
 
 /// The query string, with the place of a mistake.

@@ -42,7 +42,7 @@ async fn upkeep(app: Weak<App>) {
 async fn measure(app: &App) -> crate::db::Result<()> {
     let now = app.clock().micros();
     let mut tx = app.db().system("measure the queue").read().await?;
-    let oldest = jobs::oldest_due(&mut tx, now).await?;
+    let oldest = jobs::oldest_due(&mut tx).await?;
     let depth = jobs::depth(&mut tx, now).await?;
     let age = oldest.map_or(0, |due| (now - due).max(0));
     metrics::gauge!(QUEUE_AGE_SECONDS).set(age as f64 / 1_000_000.0);

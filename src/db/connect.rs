@@ -44,6 +44,7 @@ impl Db {
                     .map_err(|cause| OpenError::Connect { place, cause })?;
                 // Before all else: through a transaction pooler everything fails, each thing in its own words.
                 isolation::sessions_are_real(&engine).await?;
+                engine.check_durability().await?;
                 let owner = owner_url.as_ref().unwrap_or(url);
                 migrate::postgres_where_allowed(&options(owner)?, owner_url.is_some()).await?;
                 isolation::check(&engine).await?;

@@ -43,6 +43,11 @@ pub enum OpenError {
     SqliteTooOld(String),
     #[error("the SQLite connection is not durable: synchronous is {0}, not FULL")]
     NotDurable(i64),
+    #[error(
+        "this PostgreSQL answers commits before they are on disk (synchronous_commit = off), so an accepted event could \
+         be lost: `ALTER ROLE … SET synchronous_commit = on` for the login, or the same for the database"
+    )]
+    NotSynchronous,
     #[error("{0}")]
     Isolation(String),
     #[error(
@@ -147,9 +152,9 @@ impl Db {
     ///
     /// # Errors
     /// What the engine has against it.
-    pub async fn prepare(&self, statement: &Sql) -> Result<()> {
+    pub async fn prepare(&self, statement: &'static Sql) -> Result<()> {
         match &*self.0 {
-            Engine::Sqlite(engine) => engine.prepare(statement.sqlite).await,
+            Engine::Sqlite(engine) => engine.prepare(statement.over_rows(2)).await,
             Engine::Postgres(engine) => engine.prepare(statement.pg).await,
         }
     }
@@ -189,11 +194,13 @@ pub fn is_unavailable(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed | Error::Tls(_) => true,
         Error::Database(cause) => cause.code().is_some_and(|code| {
-            // PostgreSQL: connection trouble (08), out of resources (53), operator intervention (57P).
+            // PostgreSQL: connection trouble (08), out of resources (53), operator intervention (57P), a lock that is
+            // held too long (55P03), a transaction that was left idle (25P03).
             // SQLite: 5 busy, 6 locked, 10 I/O, 13 full.
             code.starts_with("08")
                 || code.starts_with("53")
                 || code.starts_with("57P")
+                || matches!(&*code, "55P03" | "25P03")
                 || matches!(code.parse::<i32>().map(|code| code & 0xff), Ok(5 | 6 | 10 | 13) if code.len() < 5)
         }),
         _ => false,

@@ -4,14 +4,23 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _};
 
-use super::{Error, Result, Scope, Tx};
+use super::{Error, OpenError, Result, Scope, Tx};
+use crate::faults::{Bug, planted};
 
 /// The role that owns the schema and migrates it.
 pub(super) const OWNER: &str = "santral_owner";
 /// The role every transaction of the server runs as; row-level security holds for it.
 pub(super) const APP: &str = "santral_app";
+
+/// A node that froze in the middle of a transaction holds others up no longer than this: less than its lease lasts, so
+/// that its rows are free by the time its work is taken over.
+const IDLE_WITHIN_MS: u32 = 10_000;
+
+/// A lock that somebody else holds for longer (an operator's `ALTER TABLE`, a dump gone wrong) is answered as a database
+/// that is away, so that nobody waits without an end and no connection is kept from others.
+const LOCKED_WITHIN_MS: u32 = 8_000;
 
 #[derive(Debug)]
 pub(super) struct Postgres {
@@ -24,6 +33,12 @@ impl Postgres {
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(5))
             .test_before_acquire(false)
+            .after_connect(|connection, _| {
+                let limit = format!(
+                    "SET idle_in_transaction_session_timeout = {IDLE_WITHIN_MS}; SET lock_timeout = {LOCKED_WITHIN_MS}"
+                );
+                Box::pin(async move { connection.execute(AssertSqlSafe(limit)).await.map(drop) })
+            })
             .connect_with(options.application_name("santral").statement_cache_capacity(256))
             .await?;
         Ok(Self { pool })
@@ -43,6 +58,24 @@ impl Postgres {
         Ok(Tx::Postgres(tx))
     }
 
+    /// Refuses a login whose commits are answered before they are on disk.
+    pub(super) async fn check_durability(&self) -> std::result::Result<(), OpenError> {
+        let row = sqlx::query(
+            "select current_setting('synchronous_commit') as commits, current_setting('fsync') as syncs",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        if row.try_get::<String, _>("commits")? == "off" {
+            return Err(OpenError::NotSynchronous);
+        }
+        if row.try_get::<String, _>("syncs")? == "off" {
+            tracing::warn!(
+                "this PostgreSQL runs with fsync = off: a crash of its machine can lose what was accepted"
+            );
+        }
+        Ok(())
+    }
+
     pub(super) async fn prepare(&self, statement: &'static str) -> Result<()> {
         let Tx::Postgres(mut tx) = self.begin(&Scope::System).await? else {
             return Err(Error::WorkerCrashed);
@@ -56,6 +89,9 @@ impl Postgres {
 /// Only UUIDs are written into it, so nothing can be injected.
 fn begin_message(scope: &Scope) -> String {
     let mut message = format!("BEGIN; SET LOCAL ROLE {APP}; SET LOCAL search_path = santral; ");
+    if planted(Bug::SynchronousOff) {
+        message.push_str("SET LOCAL synchronous_commit = off; ");
+    }
     match scope {
         Scope::System => message.push_str("SET LOCAL app.system = 'on'"),
         Scope::Companies(ids) => {

@@ -3,6 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{
@@ -11,6 +12,7 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _};
 
 use super::{OpenError, Result, Tx};
+use crate::faults::{Bug, planted};
 
 /// Older versions can corrupt a WAL database that several connections write and checkpoint
 /// (<https://sqlite.org/wal.html#walresetbug>).
@@ -29,13 +31,17 @@ fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
+        .synchronous(if planted(Bug::SynchronousOff) {
+            SqliteSynchronous::Off
+        } else {
+            SqliteSynchronous::Full
+        })
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
         .pragma("temp_store", "memory")
         .pragma("cache_size", "-8000")
         .pragma("wal_autocheckpoint", "4000")
-        .statement_cache_capacity(256)
+        .statement_cache_capacity(512)
 }
 
 impl Sqlite {
@@ -57,16 +63,16 @@ impl Sqlite {
     }
 
     pub(super) async fn read(&self) -> Result<Tx> {
-        Ok(Tx::Sqlite(self.readers.begin().await?))
+        begin(&self.readers, "BEGIN").await
     }
 
     pub(super) async fn write(&self) -> Result<Tx> {
-        Ok(Tx::Sqlite(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+        begin(&self.writer, "BEGIN IMMEDIATE").await
     }
 
-    pub(super) async fn prepare(&self, statement: &'static str) -> Result<()> {
+    pub(super) async fn prepare(&self, statement: Arc<str>) -> Result<()> {
         let mut connection = self.writer.acquire().await?;
-        (&mut *connection).prepare(statement.into_sql_str()).await.map(drop)
+        (&mut *connection).prepare(AssertSqlSafe(statement).into_sql_str()).await.map(drop)
     }
 
     pub(super) async fn backup(&self, target: &Path) -> Result<()> {
@@ -86,6 +92,18 @@ impl Sqlite {
             Tx::Sqlite(tx) => sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut **tx).await.map(drop),
             Tx::Postgres(_) => Err(super::Error::WorkerCrashed),
         }
+    }
+}
+
+/// SQLite ends a transaction by itself when the disk is full or fails, and then sqlx, whose `ROLLBACK` finds none,
+/// takes the connection to be inside of one for good. Such a connection is replaced.
+async fn begin(pool: &SqlitePool, statement: &'static str) -> Result<Tx> {
+    match pool.begin_with(statement).await {
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            pool.acquire().await?.close().await?;
+            Ok(Tx::Sqlite(pool.begin_with(statement).await?))
+        }
+        begun => Ok(Tx::Sqlite(begun?)),
     }
 }
 
@@ -127,7 +145,7 @@ async fn check_durability(writer: &SqlitePool) -> std::result::Result<(), OpenEr
         return Err(OpenError::SqliteTooOld(version));
     }
     let synchronous: i64 = sqlx::query("pragma synchronous").fetch_one(writer).await?.try_get(0)?;
-    if synchronous != 2 {
+    if synchronous != 2 && !planted(Bug::SynchronousOff) {
         return Err(OpenError::NotDurable(synchronous));
     }
     Ok(())

@@ -1,10 +1,12 @@
 //! A transaction in a scope. Dropped without a commit, it rolls back.
 
 use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, Sqlite, Transaction};
 
 use super::{Bulk, Error, Result, Row, Sql, Val};
+use crate::faults::{Point, reach, rewritten};
 
 /// The only thing statements can be run on.
 #[derive(Debug)]
@@ -24,15 +26,26 @@ fn pg(args: Vec<Val>, bulk: Option<Bulk>) -> Result<PgArguments> {
     Ok(arguments)
 }
 
-fn lite(args: Vec<Val>, bulk: Option<Bulk>) -> Result<SqliteArguments> {
+type LiteQuery = Query<'static, Sqlite, SqliteArguments>;
+
+fn lite(sql: impl SqlSafeStr, values: impl IntoIterator<Item = Val>) -> Result<LiteQuery> {
     let mut arguments = SqliteArguments::default();
-    if let Some(bulk) = bulk {
-        Val::Text(Some(bulk.into_json())).bind_sqlite(&mut arguments)?;
-    }
-    for value in args {
+    for value in values {
         value.bind_sqlite(&mut arguments)?;
     }
-    Ok(arguments)
+    Ok(sqlx::query_with(sql, arguments))
+}
+
+/// The queries that carry a statement out on SQLite: one, or one for every so many rows.
+fn lite_queries(sql: &'static Sql, args: Vec<Val>, bulk: Option<Bulk>) -> Result<Vec<LiteQuery>> {
+    let Some(mut bulk) = bulk else { return Ok(vec![lite(rewritten(sql.sqlite), args)?]) };
+    let mut queries = Vec::new();
+    while let Some((rows, values)) = bulk.next_rows() {
+        // The text is the statement's own with placeholders in it.
+        let text = AssertSqlSafe(sql.over_rows(rows));
+        queries.push(lite(text, values.into_iter().chain(args.iter().cloned()))?);
+    }
+    Ok(queries)
 }
 
 /// A statement over no rows has nothing to do, and no values to tell PostgreSQL its columns' types by: prepared with
@@ -68,13 +81,17 @@ impl Tx {
         if is_nothing(bulk.as_ref()) {
             return Ok(0);
         }
+        reach(Point::Statement);
         match self {
             Self::Sqlite(tx) => {
-                let query = sqlx::query_with(sql.sqlite, lite(args, bulk)?);
-                Ok(query.execute(&mut **tx).await?.rows_affected())
+                let mut touched = 0;
+                for query in lite_queries(sql, args, bulk)? {
+                    touched += query.execute(&mut **tx).await?.rows_affected();
+                }
+                Ok(touched)
             }
             Self::Postgres(tx) => {
-                let query = sqlx::query_with(sql.pg, pg(args, bulk)?);
+                let query = sqlx::query_with(rewritten(sql.pg), pg(args, bulk)?);
                 Ok(query.execute(&mut **tx).await?.rows_affected())
             }
         }
@@ -97,13 +114,17 @@ impl Tx {
         if is_nothing(bulk.as_ref()) {
             return Ok(Vec::new());
         }
+        reach(Point::Statement);
         Ok(match self {
             Self::Sqlite(tx) => {
-                let query = sqlx::query_with(sql.sqlite, lite(args, bulk)?);
-                query.fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect()
+                let mut rows = Vec::new();
+                for query in lite_queries(sql, args, bulk)? {
+                    rows.extend(query.fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite));
+                }
+                rows
             }
             Self::Postgres(tx) => {
-                let query = sqlx::query_with(sql.pg, pg(args, bulk)?);
+                let query = sqlx::query_with(rewritten(sql.pg), pg(args, bulk)?);
                 query.fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()
             }
         })

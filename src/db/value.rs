@@ -28,8 +28,8 @@ pub(crate) use args;
 
 /// Rows for one statement that inserts or updates many.
 ///
-/// PostgreSQL gets one array per column (`unnest($1::uuid[], $2::bigint[], …)`), SQLite one JSON array of rows
-/// (`json_each($1)`, with ids and bytes as hex, to be read with `unhex`). Further arguments follow after these.
+/// PostgreSQL gets one array per column (`unnest($1::uuid[], $2::bigint[], …)`), SQLite the rows themselves (`values
+/// {rows of N}`, see [`super::Sql`]). Further arguments follow after these.
 #[derive(Debug, Clone)]
 pub struct Bulk {
     width: usize,
@@ -71,23 +71,17 @@ impl Bulk {
         Ok(())
     }
 
-    pub(super) fn into_json(self) -> String {
-        let mut json = String::with_capacity(self.cells.len() * 24);
-        json.push('[');
-        for (index, row) in self.cells.chunks(self.width.max(1)).enumerate() {
-            json.push_str(if index == 0 { "[" } else { ",[" });
-            for (column, value) in row.iter().enumerate() {
-                if column > 0 {
-                    json.push(',');
-                }
-                value.write_json(&mut json);
-            }
-            json.push(']');
-        }
-        json.push(']');
-        json
+    /// Takes the next rows for SQLite, as many as one of a few sizes: each size is a statement of its own to prepare.
+    pub(super) fn next_rows(&mut self) -> Option<(usize, Vec<Val>)> {
+        let left = self.cells.len() / self.width.max(1);
+        let size = SIZES.into_iter().find(|size| *size <= left)?;
+        let rest = self.cells.split_off(size * self.width);
+        Some((size, std::mem::replace(&mut self.cells, rest)))
     }
 }
+
+/// Rows in one statement for SQLite, which takes at most 32,766 parameters.
+const SIZES: [usize; 14] = [64, 48, 32, 24, 16, 12, 8, 7, 6, 5, 4, 3, 2, 1];
 
 fn add<'t, T>(arguments: &mut PgArguments, value: T) -> super::Result<()>
 where
@@ -137,18 +131,6 @@ impl Val {
 
     fn as_bytes(&self) -> Option<&[u8]> {
         if let Self::Bytes(value) = self { value.as_deref() } else { None }
-    }
-
-    fn write_json(&self, json: &mut String) {
-        match self {
-            Self::I64(Some(number)) => {
-                let _ = write!(json, "{number}");
-            }
-            Self::Text(Some(text)) => push_text(json, text),
-            Self::Bytes(Some(bytes)) => push_hex(json, bytes),
-            Self::Uuid(Some(id)) => push_hex(json, id.as_bytes()),
-            _ => json.push_str("null"),
-        }
     }
 
     pub(super) fn bind_pg(self, arguments: &mut PgArguments) -> super::Result<()> {
@@ -222,15 +204,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bulk_rows_become_json_that_reads_back() {
-        let id = Uuid::from_u128(0xfeed);
-        let mut bulk = Bulk::new(4);
-        bulk.push(args![id, "a \"quoted\" \\ line\n\u{1}\u{0} ğ", 7_i64, None::<Uuid>]);
-        bulk.push(args![id, "", -1_i64, id]);
-        let json: serde_json::Value = serde_json::from_str(&bulk.into_json()).expect("it is JSON");
-        assert_eq!(json[0][1], "a \"quoted\" \\ line\n\u{1}\u{0} ğ");
-        assert_eq!(json[0][0], "0000000000000000000000000000feed".to_owned());
-        assert_eq!(json[0][3], serde_json::Value::Null);
-        assert_eq!(json[1][2], -1);
+    fn lists_become_json_that_reads_back() {
+        let texts = ["a \"quoted\" \\ line\n\u{1}\u{0} ğ", ""];
+        let json: Vec<String> =
+            serde_json::from_str(&json_list(texts.iter(), |json, text| push_text(json, text))).unwrap();
+        assert_eq!(json, texts);
+    }
+
+    #[test]
+    fn rows_are_taken_in_order_and_all_of_them() {
+        for count in [0_i64, 1, 9, 63, 64, 65, 300] {
+            let mut bulk = Bulk::new(2);
+            (0..count).for_each(|n| bulk.push(args![n, "x"]));
+            let mut taken = Vec::new();
+            while let Some((rows, values)) = bulk.next_rows() {
+                assert_eq!(values.len(), rows * 2);
+                taken.extend(values.iter().filter_map(Val::as_i64));
+            }
+            assert_eq!(taken, (0..count).collect::<Vec<_>>());
+        }
     }
 }

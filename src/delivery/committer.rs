@@ -4,16 +4,20 @@
 //! database is away: what happened at a vendor is kept here until it can be written down.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::Engine;
 use super::lanes::{Lane, Pick};
+use super::lease::Term;
 use super::perform::{Job, carry_out};
 use crate::clock::Micros;
 use crate::db::{self, Tx};
+use crate::faults::{Point, reach};
 use crate::ids::CompanyId;
 use crate::store::deliveries::{self, NewDelivery, Settlement};
 use crate::store::jobs::{self, Again, Claim, NewJob, Phase};
@@ -207,7 +211,10 @@ fn scope(batch: &[Write], picks: &[Pick]) -> Vec<CompanyId> {
 async fn commit(engine: &Engine, batch: &[Write], picks: &[Pick], now: Micros) -> db::Result<Outcome> {
     let doubted = engine.take_doubted();
     let mut outcome = Outcome::default();
-    match try_commit(engine, batch, picks, (&doubted, now), &mut outcome).await {
+    let committed =
+        AssertUnwindSafe(try_commit(engine, batch, picks, (&doubted, now), &mut outcome)).catch_unwind();
+    // Without its one writer a node would deliver nothing any more, so a panic is an error like another.
+    match committed.await.unwrap_or_else(|_| Err(db::Error::Protocol("a panic".to_owned()))) {
         Ok(()) => Ok(outcome),
         Err(error) => {
             engine.doubt(doubted);
@@ -228,6 +235,7 @@ async fn try_commit(
     companies.extend(doubted.iter().map(|claim| CompanyId(claim.lane.company)));
     companies.sort_unstable();
     companies.dedup();
+    let term = engine.term();
     let mut tx = engine.db().companies(&companies).write().await?;
     // First, so that what is claimed below cannot be what was doubted.
     let freed = jobs::free(&mut tx, doubted, 0).await?;
@@ -235,7 +243,10 @@ async fn try_commit(
     outcome.waiting.extend(freed.map(|claim| (claim.lane, claim.due_at)));
     intents(&mut tx, engine, batch, outcome).await?;
     endings(&mut tx, engine, batch, outcome).await?;
-    claims(&mut tx, engine, picks, now, outcome).await?;
+    claims(&mut tx, engine, picks, (now, term), outcome).await?;
+    if batch.iter().any(|write| matches!(write, Write::Settle(_))) {
+        reach(Point::Settling);
+    }
     tx.commit().await
 }
 
@@ -338,7 +349,7 @@ async fn claims(
     tx: &mut Tx,
     engine: &Engine,
     picks: &[Pick],
-    now: Micros,
+    (now, term): (Micros, Term),
     outcome: &mut Outcome,
 ) -> db::Result<()> {
     let mut groups: HashMap<(u32, bool), Vec<Lane>> = HashMap::new();
@@ -371,6 +382,7 @@ async fn claims(
             claim,
             phase,
             work: works.remove(&claim.id),
+            term,
         }));
     }
     Ok(())
@@ -384,9 +396,10 @@ fn follow_up(
     now: Micros,
 ) {
     for write in batch {
-        if let Write::Intent { claim, answer } = write {
+        match write {
             // Whoever asked may have been dropped with its lease; then nobody calls the vendor.
-            let _ = answer.send(outcome.may_send.contains(&claim.id));
+            Write::Intent { claim, answer } => drop(answer.send(outcome.may_send.contains(&claim.id))),
+            Write::Settle(_) => reach(Point::Settled),
         }
     }
     for company in outcome.newly_broken {

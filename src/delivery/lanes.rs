@@ -189,6 +189,19 @@ impl Lanes {
         self.schedule(lane, now);
     }
 
+    /// The clock was set back by `by` to `now`: what was to wait so long still does, and no longer.
+    pub fn set_back(&mut self, by: Micros, now: Micros) {
+        for state in self.lanes.values_mut() {
+            state.paused_until = state.paused_until.saturating_sub(by);
+            state.next_due = state.next_due.map(|due| if due > now + by { due } else { due.min(now) });
+            state.pace = Pace::default();
+        }
+        let all: Vec<_> = self.lanes.keys().copied().collect();
+        for lane in all {
+            self.schedule(lane, now);
+        }
+    }
+
     /// Lanes to claim from now, and how many jobs each. Their slots count as taken until [`Self::claimed`].
     pub fn pick(&mut self, now: Micros) -> Vec<Pick> {
         self.wake_timers(now);
@@ -292,6 +305,20 @@ mod tests {
 
     fn picked(lanes: &mut Lanes, now: Micros) -> Vec<(Lane, u32)> {
         lanes.pick(now).into_iter().map(|pick| (pick.lane, pick.count)).collect()
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_no_lane_up() {
+        const HOUR: Micros = 3_600_000_000;
+        let mut lanes = Lanes::new(10);
+        lanes.note_due(lane(1), 2 * HOUR, 2 * HOUR);
+        lanes.note_due(lane(2), 2 * HOUR, 2 * HOUR);
+        lanes.note_due(lane(3), 9 * HOUR, 2 * HOUR);
+        lanes.pause(lane(2), 2 * HOUR + 5_000_000, 2 * HOUR);
+        lanes.set_back(HOUR, HOUR);
+        assert_eq!(picked(&mut lanes, HOUR), [(lane(1), 4)]);
+        assert_eq!(picked(&mut lanes, HOUR + 5_000_000), [(lane(2), 4)]);
+        assert_eq!(lanes.next_wake(), Some(9 * HOUR));
     }
 
     #[test]

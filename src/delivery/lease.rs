@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::lanes::Lane;
+use crate::faults::{Bug, planted};
 
 /// What a renewal buys in the database.
 pub const LASTS: Duration = Duration::from_secs(15);
@@ -29,17 +30,35 @@ pub(super) struct Lease {
 struct State {
     valid_until: Option<Instant>,
     workers: Vec<Uuid>,
+    term: u64,
 }
+
+/// A stretch of time over which the lease never lapsed. What was claimed in one term may not be sent in another: while
+/// the lease had lapsed, somebody else may have taken it over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Term(u64);
 
 impl Lease {
     pub(super) fn new(forever: bool) -> Self {
-        Self { forever, state: RwLock::new(State { valid_until: None, workers: Vec::new() }) }
+        Self { forever, state: RwLock::new(State { valid_until: None, workers: Vec::new(), term: 0 }) }
     }
 
     /// A renewal that was asked for at `asked` went through; these nodes carry deliveries out.
     pub(super) fn renewed(&self, asked: Instant, workers: Vec<Uuid>) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        *state = State { valid_until: Some(asked + LASTS - MARGIN), workers };
+        let lapsed = state.valid_until.is_none_or(|until| asked >= until);
+        let term = state.term + u64::from(lapsed);
+        *state = State { valid_until: Some(asked + LASTS - MARGIN), workers, term };
+    }
+
+    /// To be asked for before something is claimed.
+    pub(super) fn term(&self) -> Term {
+        Term(self.state.read().unwrap_or_else(PoisonError::into_inner).term)
+    }
+
+    /// Whether what was claimed in `term` is still this node's: the lease is valid and has been ever since.
+    pub(super) fn holds(&self, term: Term) -> bool {
+        planted(Bug::TrustStaleLease) || (self.is_valid() && self.term() == term)
     }
 
     pub(super) fn is_valid(&self) -> bool {
@@ -91,6 +110,17 @@ mod tests {
         let trusted_until = asked + LASTS - MARGIN;
         assert!(lease.is_valid_at(trusted_until - Duration::from_millis(1)));
         assert!(!lease.is_valid_at(trusted_until));
+    }
+
+    #[test]
+    fn what_was_claimed_before_the_lease_lapsed_is_not_held_after_it_is_renewed() {
+        let (lease, asked) = (Lease::new(false), Instant::now());
+        lease.renewed(asked, Vec::new());
+        let term = lease.term();
+        lease.renewed(asked + RENEW_EVERY, Vec::new());
+        assert!(lease.holds(term), "renewed in time");
+        lease.renewed(asked + RENEW_EVERY + LASTS - MARGIN, Vec::new());
+        assert!(lease.is_valid() && !lease.holds(term) && lease.holds(lease.term()), "there was a gap");
     }
 
     #[test]

@@ -26,12 +26,13 @@ use uuid::Uuid;
 use self::committer::Write;
 use self::lanes::{Lane, Lanes};
 use self::lease::Lease;
+pub use self::lease::Term;
 use crate::automation::Renderer;
 use crate::clock::{Clock, Micros};
 use crate::companies::setup::Setups;
 use crate::db::Db;
 use crate::outbound::Outbound;
-use crate::store::jobs::{Claim, Phase};
+use crate::store::jobs::{self, Claim, Phase};
 use crate::vault::Keyring;
 
 pub use committer::Notice;
@@ -110,6 +111,9 @@ impl Engine {
         }
         tokio::spawn(committer::run(engine.clone(), received));
         tokio::spawn(recover::run(engine.clone()));
+        if delivers {
+            tokio::spawn(recover::watch_clock(engine.clone()));
+        }
         Ok(engine)
     }
 
@@ -176,7 +180,7 @@ impl Engine {
         let mut lanes = self.lanes();
         let mut woken = false;
         for (lane, due) in waiting {
-            if self.0.delivers && self.owns(*lane) {
+            if self.looks_after(*lane) {
                 lanes.note_due(*lane, *due, now);
                 woken = true;
             } else {
@@ -189,11 +193,29 @@ impl Engine {
         }
     }
 
-    /// Another node says that jobs wait in lanes; only this node's own matter here.
-    pub fn hear(&self, waiting: &[(Lane, Micros)]) {
-        let own: Vec<_> =
-            waiting.iter().copied().filter(|(lane, _)| self.0.delivers && self.owns(*lane)).collect();
-        self.announce(&own);
+    /// Another node says that jobs wait in lanes, or that lanes are mended; only this node's own matter here.
+    pub fn hear(&self, told: &[(Lane, Micros)]) {
+        let own = told.iter().filter(|(lane, _)| self.looks_after(*lane));
+        let (mended, waiting): (Vec<_>, Vec<_>) = own.copied().partition(|(_, due)| *due == jobs::MENDED);
+        for (lane, _) in mended {
+            self.end_rest(lane);
+        }
+        self.announce(&waiting);
+    }
+
+    /// Ends whatever rest a lane was given, here or at the node that looks after it.
+    fn end_rest(&self, lane: Lane) {
+        if self.looks_after(lane) {
+            let now = self.clock().micros();
+            self.lanes().resume(lane, now);
+            self.0.wake.notify_one();
+        } else {
+            self.0.untold.lock().unwrap_or_else(PoisonError::into_inner).push((lane, jobs::MENDED));
+        }
+    }
+
+    fn looks_after(&self, lane: Lane) -> bool {
+        self.0.delivers && self.owns(lane)
     }
 
     /// A connection was mended: its held deliveries go on, and whatever rest its lane was given ends.
@@ -213,6 +235,11 @@ impl Engine {
     /// Whether this node may still hold what it has claimed.
     pub fn lease_is_valid(&self) -> bool {
         self.0.lease.is_valid()
+    }
+
+    /// The term of this node's lease, to be asked for before something is claimed.
+    pub fn term(&self) -> Term {
+        self.0.lease.term()
     }
 
     /// Whether this node is the one that looks after a connection right now.

@@ -11,11 +11,13 @@ use tokio::sync::oneshot;
 
 use super::Engine;
 use super::committer::{Ending, Settled, Write};
+use super::lease::Term;
 use super::model::Payload;
 use super::target::{self, Blocked, Target};
 use crate::clock::Micros;
 use crate::companies::setup::Setup;
 use crate::db;
+use crate::faults::{Bug, Point, planted, reach};
 use crate::ids::{CompanyId, DeliveryId};
 use crate::outbound::{PoolKey, Trust};
 use crate::store::deliveries;
@@ -37,6 +39,8 @@ pub struct Job {
     pub claim: Claim,
     pub phase: Phase,
     pub work: Option<deliveries::Work>,
+    /// In which it was claimed.
+    pub term: Term,
 }
 
 /// Why a delivery does not get as far as a call, or what the call came to.
@@ -56,6 +60,8 @@ enum End {
     Lost,
     /// The delivery was erased: only its job is left.
     Erased,
+    /// Something in this program panicked. Repeating it would panic again.
+    BrokeOff,
 }
 
 /// A call to a vendor: when it began, and what came back.
@@ -70,11 +76,14 @@ struct Call {
 struct Course<'a> {
     engine: &'a Engine,
     claim: Claim,
+    term: Term,
     work: &'a deliveries::Work,
     setup: Option<Arc<Setup>>,
     operation: Option<Operation>,
     recipient: Option<String>,
     pinned: bool,
+    /// The intent is committed: the vendor may have been called.
+    intended: bool,
 }
 
 /// Carries a delivery out and hands what came of it to the committer.
@@ -86,17 +95,23 @@ pub(super) async fn carry_out(engine: Engine, job: Job) {
     let mut course = Course {
         engine: &engine,
         claim,
+        term: job.term,
         work: &work,
         setup: None,
         operation: None,
         recipient: None,
         pinned: false,
+        intended: false,
     };
-    let end = match course.run(job.phase).await {
-        Ok(end) => end,
-        Err(error) => {
+    let end = match AssertUnwindSafe(course.run(job.phase)).catch_unwind().await {
+        Ok(Ok(end)) => end,
+        Ok(Err(error)) => {
             tracing::warn!(delivery = %DeliveryId(claim.id), %error, "the database is away, the delivery waits");
             End::Later
+        }
+        Err(_) => {
+            tracing::error!(delivery = %DeliveryId(claim.id), "carrying out a delivery panicked");
+            End::BrokeOff
         }
     };
     let platform = engine.setups().platform().await.ok().flatten();
@@ -129,6 +144,7 @@ fn unchanged(claim: Claim, ending: Ending) -> Settled {
 
 impl Course<'_> {
     async fn run(&mut self, phase: Phase) -> db::Result<End> {
+        reach(Point::Claimed);
         let company = CompanyId(self.claim.lane.company);
         let Some(setup) = self.engine.setups().get(company).await?.filter(|setup| setup.delivers()) else {
             return Ok(End::Erased);
@@ -156,11 +172,14 @@ impl Course<'_> {
                 return Ok(End::Called(Box::new(Call { target, started, result: Err(failure) })));
             }
         };
-        if phase == Phase::Claimed && !self.intend().await {
+        if phase == Phase::Claimed && !planted(Bug::SkipIntent) && !self.intend().await {
             return Ok(End::Lost);
         }
+        self.intended = true;
+        reach(Point::IntentCommitted);
         let started = self.engine.clock().micros();
         let result = self.call(&target, &operation, &files).await;
+        reach(Point::Answered);
         self.operation = Some(operation);
         Ok(End::Called(Box::new(Call { target, started, result })))
     }
@@ -183,7 +202,8 @@ impl Course<'_> {
         let base_url = services.overrides.get(target.connector.id);
         let trust = if base_url.is_some() { Trust::Operator } else { Trust::Tenant };
         let engine = self.engine.clone();
-        let permit: crate::outbound::Permit = Arc::new(move || engine.lease_is_valid());
+        let term = self.term;
+        let permit: crate::outbound::Permit = Arc::new(move || engine.0.lease.holds(term));
         let http = services.outbound.http(trust, deadline, Some(permit.clone()));
         let pool = PoolKey { connection: self.claim.lane.id, version: target.version };
         let smtp = services.outbound.smtp(Trust::Tenant, pool, deadline, Some(permit));
@@ -198,7 +218,11 @@ impl Course<'_> {
             base_url,
             now: services.clock.now(),
         };
-        let call = AssertUnwindSafe(target.connector.perform(&cx, operation)).catch_unwind();
+        let perform = async {
+            reach(Point::Calling);
+            target.connector.perform(&cx, operation).await
+        };
+        let call = AssertUnwindSafe(perform).catch_unwind();
         // The ports keep the deadline themselves; this one is for a connector that hangs on its own.
         match tokio::time::timeout(deadline + Duration::from_secs(5), call).await {
             Ok(Ok(result)) => result,

@@ -13,9 +13,10 @@ use super::{Engine, notices};
 use crate::clock::{Micros, rfc3339};
 use crate::db;
 use crate::delivery::notices::News;
+use crate::faults::{Bug, Point, planted, reach};
 use crate::ids::{CompanyId, DeliveryId};
 use crate::store::deliveries::{self, Settlement};
-use crate::store::jobs::{self, Claim, Phase};
+use crate::store::jobs::{self, Claim, HELD, Phase};
 use crate::store::nodes;
 use crate::telemetry::metrics::LEASE_EXPIRED;
 
@@ -27,6 +28,12 @@ const SWEEP_TURNS: u32 = 5;
 const TELL_EVERY: Duration = Duration::from_millis(5);
 /// The reason and code of an outcome that went with its server.
 const WORKER_LOST: &str = "worker_lost";
+/// Commits that began before the clock was set back have ended after this.
+const STRAGGLE: Duration = Duration::from_secs(15);
+/// What such a commit tries again soon lies within this.
+const NEAR: Micros = 600_000_000;
+/// Clocks are corrected by less all the time.
+const STEP: Micros = 2_000_000;
 const REAP: i64 = 500;
 const RELEASE: i64 = 1_000;
 
@@ -41,6 +48,45 @@ pub(super) async fn run(engine: Engine) {
         return;
     }
     tokio::join!(keep_lease(&engine), sweep_regularly(&engine), tell_others(&engine));
+}
+
+/// Notices when the wall clock is set back, which would leave what is due now waiting until the clock is there again.
+pub(super) async fn watch_clock(engine: Engine) {
+    let (mut wall, mut steady) = (engine.clock().micros(), Instant::now());
+    let mut stragglers = None;
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let (now, at) = (engine.clock().micros(), Instant::now());
+        let passed = i64::try_from((at - steady).as_micros()).unwrap_or(i64::MAX);
+        let expected = wall.saturating_add(passed);
+        let outcome = if expected - now > STEP {
+            stragglers = Some((expected, at));
+            set_back(&engine, (expected, now), HELD).await
+        } else if let Some((before, _)) = stragglers.filter(|(_, since)| at - *since < STRAGGLE) {
+            // What was reckoned with the old time and committed after the others were moved.
+            set_back(&engine, (before, now), before + NEAR).await
+        } else {
+            Ok(())
+        };
+        match outcome {
+            Ok(()) => (wall, steady) = (now, at),
+            // It is tried again: the old reading stays.
+            Err(error) => tracing::warn!(%error, "waiting deliveries could not be moved with the clock yet"),
+        }
+    }
+}
+
+async fn set_back(engine: &Engine, (before, now): (Micros, Micros), latest: Micros) -> db::Result<()> {
+    let mut tx = engine.db().system("the clock was set back").write().await?;
+    let moved = jobs::set_back(&mut tx, before, now, latest).await?;
+    tx.commit().await?;
+    tracing::warn!(
+        seconds = (before - now) / 1_000_000,
+        moved,
+        "the clock was set back; waiting deliveries were moved with it"
+    );
+    engine.lanes().set_back(before - now, now);
+    sweep(engine).await
 }
 
 async fn start_single(engine: &Engine) -> db::Result<()> {
@@ -75,6 +121,7 @@ pub(super) async fn renew(engine: &Engine) -> db::Result<()> {
     let workers = nodes::workers(&mut tx, now).await?;
     tx.commit().await?;
     engine.0.lease.renewed(asked, workers);
+    reach(Point::LeaseRenewed);
     Ok(())
 }
 
@@ -149,8 +196,9 @@ async fn tell_others(engine: &Engine) {
         if untold.is_empty() {
             continue;
         }
+        // Of several due times of a lane the first tells enough; that it is mended tells something else.
         untold.sort_unstable();
-        untold.dedup_by_key(|(lane, _)| *lane);
+        untold.dedup_by_key(|(lane, due)| (*lane, *due == jobs::MENDED));
         if let Err(error) = tell(engine, &untold).await {
             tracing::warn!(%error, "other nodes could not be told of new work; their sweep will find it");
         }
@@ -178,7 +226,9 @@ async fn recover(engine: &Engine, found: &[(Claim, Phase)]) -> db::Result<()> {
     let (mut free, mut resend, mut lost) = (Vec::new(), Vec::new(), Vec::new());
     for (claim, phase) in found {
         match phase {
-            Phase::Sending if is_idempotent(engine, claim).await? => resend.push(*claim),
+            Phase::Sending if planted(Bug::BlindRepeat) || is_idempotent(engine, claim).await? => {
+                resend.push(*claim)
+            }
             Phase::Sending => lost.push(*claim),
             Phase::Waiting | Phase::Claimed => free.push(*claim),
         }
@@ -285,7 +335,7 @@ fn unknown(claim: &Claim, now: Micros) -> Settlement {
 /// Lets a mended connection's held deliveries go on, in small transactions.
 pub(super) async fn release_held(engine: &Engine, lane: Lane) -> db::Result<()> {
     let now = engine.clock().micros();
-    engine.lanes().resume(lane, now);
+    engine.end_rest(lane);
     loop {
         let mut tx = engine.db().company(CompanyId(lane.company)).write().await?;
         let ids = jobs::release_held(&mut tx, lane, RELEASE, now).await?;

@@ -9,6 +9,7 @@ use super::Services;
 use super::lanes::Lane;
 use crate::companies::setup::{Setup, settings};
 use crate::db;
+use crate::faults::{Bug, planted};
 use crate::vault::VaultError;
 
 /// What a call needs of the other side.
@@ -70,10 +71,14 @@ fn of_connection(
             ));
         }
     }
+    let credentials = setup.credentials(&services.keyring, connection).map_err(Blocked::Vault)?;
+    if planted(Bug::LogSecret) {
+        tracing::trace!(credentials = ?credentials.0, "the credentials of a call");
+    }
     Ok(Target {
         connector,
         settings: settings(connection),
-        credentials: setup.credentials(&services.keyring, connection).map_err(Blocked::Vault)?,
+        credentials,
         version: connection.secret_version.unsigned_abs(),
         webhook_of: None,
     })

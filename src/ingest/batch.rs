@@ -1,8 +1,10 @@
 //! Group commit: requests that arrive together share one transaction and one sync.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio::sync::{Mutex, mpsc};
 use uuid::Uuid;
 
@@ -13,7 +15,8 @@ use crate::companies::setup::Setup;
 use crate::db::{self, Tx};
 use crate::delivery::lanes::Lane;
 use crate::delivery::notices::{self, News};
-use crate::delivery::{Engine, Job, store_notices};
+use crate::delivery::{Engine, Job, Term, store_notices};
+use crate::faults::{Bug, Point, planted, reach};
 use crate::ids::CompanyId;
 use crate::store::deliveries::{self, NewDelivery, Work};
 use crate::store::jobs::{self, Claim, NewJob, Phase};
@@ -34,7 +37,10 @@ pub(super) async fn run(engine: Engine, waiting: Arc<Mutex<mpsc::Receiver<Waitin
         }
         let (items, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|w| (w.item, w.answer)).unzip();
         metrics::histogram!(COMMIT_BATCH_SIZE, "kind" => "ingest").record(items.len() as f64);
-        for (answer, outcome) in answers.into_iter().zip(store(&engine, items).await) {
+        // A panic costs those who wait for it, not everybody after them. Its transaction rolls back.
+        let stored = AssertUnwindSafe(store(&engine, items)).catch_unwind().await;
+        let stored = stored.unwrap_or_else(|_| answers.iter().map(|_| Err(Refused::Failed)).collect());
+        for (answer, outcome) in answers.into_iter().zip(stored) {
             // A client that hung up has its event stored all the same.
             let _ = answer.send(outcome);
         }
@@ -72,6 +78,8 @@ fn refusal(error: &db::Error) -> Refused {
 /// Slots taken for deliveries of a transaction that is not committed yet; dropped, they are given back.
 struct Slots<'a> {
     engine: &'a Engine,
+    /// In which they were taken.
+    term: Term,
     taken: Vec<(Uuid, Lane, Phase)>,
 }
 
@@ -95,7 +103,7 @@ async fn commit(engine: &Engine, items: &mut [Item]) -> db::Result<Vec<Stored>> 
     store_events(&mut tx, items, &mut outcomes).await?;
     store_keys(&mut tx, items, &mut outcomes, now).await?;
 
-    let mut slots = Slots { engine, taken: Vec::new() };
+    let mut slots = Slots { engine, term: engine.term(), taken: Vec::new() };
     let new = |outcomes: &[Stored], index: usize| outcomes.get(index) == Some(&Stored::New);
     let planned = items.iter_mut().enumerate().filter(|(index, _)| new(&outcomes, *index));
     let planned: Vec<&mut PlannedDelivery> = planned.flat_map(|(_, item)| deliveries_of(item)).collect();
@@ -120,11 +128,15 @@ async fn commit(engine: &Engine, items: &mut [Item]) -> db::Result<Vec<Stored>> 
             waiting.extend(effects::apply(&mut tx, engine, event, platform.as_ref(), now).await?);
         }
     }
-    if let Err(error) = tx.commit().await {
+    reach(Point::BeforeCommit);
+    if planted(Bug::SkipCommit) {
+        drop(tx);
+    } else if let Err(error) = tx.commit().await {
         // It may have gone through all the same, and then these are this node's.
         engine.doubt(jobs.iter().filter(|job| job.owner.is_some()).map(claim_of));
         return Err(error);
     }
+    reach(Point::Committed);
     begin(engine, &mut slots, rows);
     engine.announce(&waiting);
     count(&outcomes, items);
@@ -264,7 +276,7 @@ fn begin(engine: &Engine, slots: &mut Slots<'_>, rows: Vec<NewDelivery>) {
             origin: row.origin.to_owned(),
             reason: None,
         };
-        engine.begin(Job { claim, phase, work: Some(work) });
+        engine.begin(Job { claim, phase, work: Some(work), term: slots.term });
     }
 }
 

@@ -11,6 +11,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
+use crate::faults::{BUILT_IN, Point, reach};
+
 /// Whether the caller still holds the right to send. Quick and without side effects.
 pub type Permit = Arc<dyn Fn() -> bool + Send + Sync>;
 
@@ -72,6 +74,17 @@ impl Gate {
 pub(super) struct Gated {
     content: Option<Bytes>,
     gate: Arc<Gate>,
+    /// Where tests may strike in the middle of a body: in how many pieces it still goes.
+    pieces: Pieces,
+}
+
+/// A normal build sends a body whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pieces {
+    Whole,
+    Halves,
+    /// The first half was handed over; it leaves when this body is asked for more and has none yet.
+    HalfLeft,
 }
 
 /// The gate was closed.
@@ -81,7 +94,8 @@ pub(super) struct Closed;
 
 impl Gated {
     pub(super) fn new(content: Bytes, gate: Arc<Gate>) -> Self {
-        Self { content: Some(content).filter(|content| !content.is_empty()), gate }
+        let pieces = if BUILT_IN { Pieces::Halves } else { Pieces::Whole };
+        Self { content: Some(content).filter(|content| !content.is_empty()), gate, pieces }
     }
 }
 
@@ -91,10 +105,24 @@ impl Body for Gated {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Closed>>> {
         if !self.gate.pass() {
             return Poll::Ready(Some(Err(Closed)));
+        }
+        match (self.pieces, &mut self.content) {
+            (Pieces::Halves, Some(content)) if content.len() > 1 => {
+                let half = content.split_to(content.len() / 2);
+                self.pieces = Pieces::HalfLeft;
+                return Poll::Ready(Some(Ok(Frame::data(half))));
+            }
+            (Pieces::HalfLeft, _) => {
+                self.pieces = Pieces::Whole;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            (Pieces::Whole, Some(_)) => reach(Point::BodyHalfSent),
+            _ => {}
         }
         Poll::Ready(self.content.take().map(|content| Ok(Frame::data(content))))
     }

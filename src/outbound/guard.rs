@@ -14,6 +14,8 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use url::Host;
 
+use crate::faults::{Bug, planted};
+
 use super::ranges::{Special, special_v4, special_v6};
 
 /// The longest a name may take to resolve.
@@ -76,7 +78,7 @@ impl Guard {
     /// [`Refused`] when it is neither globally routable unicast nor inside an allowed network. An IPv6 address that
     /// carries an IPv4 one (mapped, NAT64, 6to4) is judged by that one as well.
     pub fn vet(&self, address: IpAddr) -> Result<(), Refused> {
-        if self.allows(address) {
+        if self.allows(address) || planted(Bug::SkipGuard) {
             return Ok(());
         }
         let verdict = match address {

@@ -68,8 +68,8 @@ sql! {
     USED = pg: "update connections c set last_ok_at = greatest(coalesce(c.last_ok_at, 0), u.at)
         from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as u (company_id, id, at)
         where c.company_id = u.company_id and c.id = u.id",
-    sqlite: "update connections set last_ok_at = max(coalesce(last_ok_at, 0), u.at)
-        from (select unhex(value->>0) as company_id, unhex(value->>1) as id, value->>2 as at from json_each($1)) u
+    sqlite: "with u (company_id, id, at) as (values {rows of 3})
+        update connections set last_ok_at = max(coalesce(last_ok_at, 0), u.at) from u
         where connections.company_id = u.company_id and connections.id = u.id";
     DELETE = "delete from connections where company_id = $1 and id = $2 returning credential_id";
     DELETE_SECRET = "delete from credentials where company_id = $1 and id = $2

@@ -72,22 +72,13 @@ pub struct Stored {
 
 sql! {
     INSERT = pg: "insert into deliveries (company_id, id, state, reason, origin, operation, channel, provider,
-            connection_id, recipient, subject, automation_id, event_id, created_at, due_at, finished_at, attempts,
-            receipts, payload)
-        select company_id, id, state, reason, origin, operation, channel, provider, connection_id, recipient, subject,
-            automation_id, event_id, created_at, due_at, finished_at, attempts, '[]', payload
-        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+            connection_id, recipient, subject, automation_id, event_id, created_at, due_at, finished_at, attempts, payload)
+        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::uuid[], $10::text[], $11::text[], $12::uuid[], $13::uuid[], $14::bigint[], $15::bigint[],
-            $16::bigint[], $17::text[], $18::text[])
-        as d (company_id, id, state, reason, origin, operation, channel, provider, connection_id, recipient, subject,
-            automation_id, event_id, created_at, due_at, finished_at, attempts, payload)",
+            $16::bigint[], $17::text[], $18::text[])",
     sqlite: "insert into deliveries (company_id, id, state, reason, origin, operation, channel, provider,
-            connection_id, recipient, subject, automation_id, event_id, created_at, due_at, finished_at, attempts,
-            receipts, payload)
-        select unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
-            unhex(value->>8), value->>9, value->>10, unhex(value->>11), unhex(value->>12), value->>13, value->>14,
-            value->>15, value->>16, '[]', value->>17
-        from json_each($1)";
+            connection_id, recipient, subject, automation_id, event_id, created_at, due_at, finished_at, attempts, payload)
+        values {rows of 18}";
 
     SETTLE = pg: "update deliveries d set state = s.state,
             reason = s.reason,
@@ -100,7 +91,9 @@ sql! {
             $9::bigint[], $10::text[], $11::text[])
         as s (company_id, id, state, reason, provider, connection_id, recipient, due_at, finished_at, attempt, output)
         where d.company_id = s.company_id and d.id = s.id",
-    sqlite: "update deliveries set state = s.state,
+    sqlite: "with s (company_id, id, state, reason, provider, connection_id, recipient, due_at, finished_at, attempt,
+            output) as (values {rows of 11})
+        update deliveries set state = s.state,
             reason = s.reason,
             provider = coalesce(s.provider, deliveries.provider),
             connection_id = coalesce(s.connection_id, deliveries.connection_id),
@@ -108,19 +101,16 @@ sql! {
             attempts = case when s.attempt is null then attempts when attempts = '[]' then '[' || s.attempt || ']'
                 else substr(attempts, 1, length(attempts) - 1) || ',' || s.attempt || ']' end,
             output = coalesce(s.output, deliveries.output)
-        from (select unhex(value->>0) as company_id, unhex(value->>1) as id, value->>2 as state, value->>3 as reason,
-            value->>4 as provider, unhex(value->>5) as connection_id, value->>6 as recipient, value->>7 as due_at,
-            value->>8 as finished_at, value->>9 as attempt, value->>10 as output from json_each($1)) s
-        where deliveries.company_id = s.company_id and deliveries.id = s.id";
+        from s where deliveries.company_id = s.company_id and deliveries.id = s.id";
 
     PAYLOADS = pg: "select d.id, d.created_at, d.payload, d.channel, d.subject, d.recipient, d.event_id, d.automation_id,
             d.origin, d.reason
         from unnest($1::uuid[], $2::uuid[]) as w (company_id, id)
         join deliveries d on d.company_id = w.company_id and d.id = w.id",
-    sqlite: "select d.id, d.created_at, d.payload, d.channel, d.subject, d.recipient, d.event_id, d.automation_id,
+    sqlite: "with w (company_id, id) as (values {rows of 2})
+        select d.id, d.created_at, d.payload, d.channel, d.subject, d.recipient, d.event_id, d.automation_id,
             d.origin, d.reason
-        from json_each($1) w
-        join deliveries d on d.company_id = unhex(w.value->>0) and d.id = unhex(w.value->>1)";
+        from w join deliveries d on d.company_id = w.company_id and d.id = w.id";
 
     FIND = "select d.*, coalesce(j.phase, 0) as phase from deliveries d left join jobs j on j.id = d.id
         where d.company_id = $1 and d.id = $2";

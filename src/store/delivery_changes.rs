@@ -51,11 +51,10 @@ sql! {
         from unnest($1::uuid[], $2::uuid[], $3::text[]) as r (id, connection_id, provider)
         where d.company_id = $4 and d.id = r.id and d.state in ('failed', 'unknown', 'cancelled', 'skipped')
         returning d.id",
-    sqlite: "update deliveries set state = 'queued', reason = null, finished_at = null, due_at = $3,
+    sqlite: "with r (id, connection_id, provider) as (values {rows of 3})
+        update deliveries set state = 'queued', reason = null, finished_at = null, due_at = $2,
             connection_id = r.connection_id, provider = coalesce(r.provider, deliveries.provider)
-        from (select unhex(value->>0) as id, unhex(value->>1) as connection_id, value->>2 as provider
-            from json_each($1)) r
-        where deliveries.company_id = $2 and deliveries.id = r.id
+        from r where deliveries.company_id = $1 and deliveries.id = r.id
             and deliveries.state in ('failed', 'unknown', 'cancelled', 'skipped')
         returning id";
     SETTLE_UNKNOWN = "update deliveries set state = $3, reason = $4, attempts = $5, finished_at = $6
@@ -81,13 +80,13 @@ sql! {
             reason = case when d.state in ('queued', 'scheduled') then 'erased' else d.reason end,
             finished_at = case when d.state in ('queued', 'scheduled') then $5 else d.finished_at end
         from unnest($1::uuid[], $2::text[]) as e (id, attempts) where d.company_id = $3 and d.id = e.id",
-    sqlite: "update deliveries set payload = null, output = null, receipts = '[]', attempts = e.attempts,
-            recipient = nullif(recipient, $3),
+    sqlite: "with e (id, attempts) as (values {rows of 2})
+        update deliveries set payload = null, output = null, receipts = '[]', attempts = e.attempts,
+            recipient = nullif(recipient, $2),
             state = case when state in ('queued', 'scheduled') then 'cancelled' else state end,
             reason = case when state in ('queued', 'scheduled') then 'erased' else reason end,
-            finished_at = case when state in ('queued', 'scheduled') then $4 else finished_at end
-        from (select unhex(value->>0) as id, value->>1 as attempts from json_each($1)) e
-        where deliveries.company_id = $2 and deliveries.id = e.id";
+            finished_at = case when state in ('queued', 'scheduled') then $3 else finished_at end
+        from e where deliveries.company_id = $1 and deliveries.id = e.id";
 }
 
 /// One delivery with its payload.

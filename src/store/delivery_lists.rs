@@ -1,4 +1,6 @@
-//! Lists of `deliveries`, newest first. Each statement walks one index from a cursor on, so that a page costs the same
+//! Lists of `deliveries`, newest first.
+//!
+//! Each statement walks one index from a cursor on, and no further than [`WINDOW`] rows, so that a page costs the same
 //! whether a company has a hundred deliveries or a million.
 
 use uuid::Uuid;
@@ -25,6 +27,17 @@ pub struct Filter {
     /// `event`, `message` or `notice`.
     pub origin: Option<&'static str>,
 }
+
+/// A part of a list.
+#[derive(Debug)]
+pub struct Walked {
+    pub rows: Vec<Stored>,
+    /// Where the walk stopped with fewer rows than asked for although there may be more beyond.
+    pub stopped_at: Option<Uuid>,
+}
+
+/// So many rows are looked at for one part of a list whose filter no index answers.
+const WINDOW: i64 = 20_000;
 
 /// An id is made a moment after the time its row names; further apart they are only if the clock was set.
 const SLACK: Micros = 60_000_000;
@@ -97,16 +110,37 @@ sql! {
     sqlite: pending!("jobs w cross join deliveries d on d.company_id = w.company_id and d.id = w.id");
     BY_IDS = pg: page!("deliveries d", "d.id = any($14)"),
     sqlite: page!("deliveries d", "d.id in (select unhex(value) from json_each($14))");
+    FLOOR = "select id from deliveries where company_id = $1 and id < $2 and id >= $3
+        order by id desc limit 1 offset $4";
+    FLOOR_TO_LOOK_AT = "select id from deliveries where company_id = $1 and id < $2 and id >= $3 and state = $5
+            and state in ('failed', 'unknown', 'cancelled', 'skipped') order by id desc limit 1 offset $4";
     COUNT_TO_LOOK_AT = concat!("select count(*) as found from deliveries d where d.company_id = $1 and d.id < $2
         and d.id >= $3 and d.state = $10 and d.state in ('failed', 'unknown', 'cancelled', 'skipped')", residual!(), shown_state!());
 }
 
-fn values(company: Uuid, filter: &Filter, before: Option<Uuid>) -> Vec<Val> {
-    let lower = filter.from.map_or(Uuid::nil(), |from| first_uuid_at(from.saturating_sub(SLACK)));
-    let upper = filter.until.map_or(Uuid::max(), |until| first_uuid_at(until.saturating_add(SLACK)));
+impl Filter {
+    /// The ids to walk, from below `before` down to the last one that can match.
+    fn span(&self, before: Option<Uuid>) -> (Uuid, Uuid) {
+        let lower = self.from.map_or(Uuid::nil(), |from| first_uuid_at(from.saturating_sub(SLACK)));
+        let upper = self.until.map_or(Uuid::max(), |until| first_uuid_at(until.saturating_add(SLACK)));
+        (before.map_or(upper, |before| before.min(upper)), lower)
+    }
+
+    /// Whether rows may have to be passed over that no index leaves out.
+    fn passes_over(&self) -> bool {
+        let finished = matches!(self.state, Some(State::Sent | State::Delivered));
+        finished
+            || self.channel.is_some()
+            || self.provider.is_some()
+            || self.automation.is_some()
+            || self.origin.is_some()
+    }
+}
+
+fn values(company: Uuid, filter: &Filter, (upper, lower): (Uuid, Uuid)) -> Vec<Val> {
     args![
         company,
-        before.map_or(upper, |before| before.min(upper)),
+        upper,
         lower,
         filter.channel.as_deref(),
         filter.provider.as_deref(),
@@ -127,18 +161,28 @@ pub async fn list(
     filter: &Filter,
     before: Option<Uuid>,
     limit: i64,
-) -> Result<Vec<Stored>> {
-    let statement = match filter.state {
-        _ if filter.recipient.is_some() => &BY_RECIPIENT,
-        _ if filter.subject.is_some() => &BY_SUBJECT,
-        Some(State::Scheduled | State::Queued | State::Sending) => &PENDING,
-        Some(State::Failed | State::Unknown | State::Cancelled | State::Skipped) => &TO_LOOK_AT,
-        // Most deliveries are sent or delivered, so the walk over all finds them at once.
-        Some(State::Sent | State::Delivered) | None => &EVERY,
+) -> Result<Walked> {
+    let (upper, mut lower) = filter.span(before);
+    let (statement, floor) = match filter.state {
+        _ if filter.recipient.is_some() => (&BY_RECIPIENT, None),
+        _ if filter.subject.is_some() => (&BY_SUBJECT, None),
+        Some(State::Scheduled | State::Queued | State::Sending) => (&PENDING, None),
+        Some(state @ (State::Failed | State::Unknown | State::Cancelled | State::Skipped)) => {
+            (&TO_LOOK_AT, Some((&FLOOR_TO_LOOK_AT, args![state.as_str()])))
+        }
+        Some(State::Sent | State::Delivered) | None => (&EVERY, Some((&FLOOR, args![]))),
     };
-    let mut values = values(company, filter, before);
+    let mut stop = None;
+    if let Some((floor, state)) = floor.filter(|_| filter.passes_over()) {
+        let bounds = [args![company, upper, lower, WINDOW], state].concat();
+        stop = tx.fetch_optional(floor, bounds).await?.map(|row| row.uuid("id")).transpose()?;
+        lower = stop.unwrap_or(lower);
+    }
+    let mut values = values(company, filter, (upper, lower));
     values.push(limit.into());
-    tx.fetch_all(statement, values).await?.iter().map(stored).collect()
+    let rows: Vec<_> = tx.fetch_all(statement, values).await?.iter().map(stored).collect::<Result<_>>()?;
+    let full = i64::try_from(rows.len()).is_ok_and(|found| found >= limit);
+    Ok(Walked { rows, stopped_at: stop.filter(|_| !full) })
 }
 
 /// As [`list`], of these deliveries only.
@@ -149,12 +193,12 @@ pub async fn list_of(
     ids: Vec<Uuid>,
     (before, limit): (Option<Uuid>, i64),
 ) -> Result<Vec<Stored>> {
-    let mut values = values(company, filter, before);
+    let mut values = values(company, filter, filter.span(before));
     values.extend(args![limit, ids]);
     tx.fetch_all(&BY_IDS, values).await?.iter().map(stored).collect()
 }
 
 /// How many deliveries are in a state that asks for a person, for the progress of work on all of them.
 pub async fn count_to_look_at(tx: &mut Tx, company: Uuid, filter: &Filter) -> Result<i64> {
-    tx.fetch_one(&COUNT_TO_LOOK_AT, values(company, filter, None)).await?.i64("found")
+    tx.fetch_one(&COUNT_TO_LOOK_AT, values(company, filter, filter.span(None))).await?.i64("found")
 }

@@ -43,8 +43,7 @@ sql! {
             $8::text[], $9::text[])
         on conflict (company_id, source, source_id) do nothing returning id",
     sqlite: "insert into events (company_id, id, source, source_id, type, subject, received_at, deliveries, body)
-        select unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
-            value->>8 from json_each($1) where true
+        values {rows of 9}
         on conflict (company_id, source, source_id) do nothing returning id";
     SAME = "select id, deliveries from events where company_id = $1 and source = $2 and source_id = $3";
     LIST = "select id, source, source_id, type, subject, received_at, deliveries, null as body from events

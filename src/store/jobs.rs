@@ -58,8 +58,7 @@ sql! {
         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[], $6::bigint[], $7::bigint[],
             $8::bigint[], $9::bigint[], $10::text[])",
     sqlite: "insert into jobs (id, company_id, lane, due_at, owner, epoch, phase, attempt, payload_version, subject)
-        select unhex(value->>0), unhex(value->>1), unhex(value->>2), value->>3, unhex(value->>4), value->>5, value->>6,
-            value->>7, value->>8, value->>9 from json_each($1)";
+        values {rows of 10}";
 
     CLAIM = pg: "with picked as materialized (
             select j.id from unnest($1::uuid[], $2::uuid[]) as w (company_id, lane) cross join lateral (
@@ -68,24 +67,25 @@ sql! {
                 order by due_at, id limit $5 for update skip locked) j)
         update jobs set owner = $6, epoch = epoch + 1, phase = $7 from picked where jobs.id = picked.id
         returning jobs.id, company_id, lane, epoch, attempt, due_at",
-    sqlite: "update jobs set owner = $5, epoch = epoch + 1, phase = $6 where id in (
-            select unhex(found.value) from json_each($1) lanes, json_each((
+    sqlite: "with lanes (company_id, lane) as (values {rows of 2})
+        update jobs set owner = $4, epoch = epoch + 1, phase = $5 where id in (
+            select unhex(found.value) from lanes, json_each((
                 select json_group_array(hex(id)) from (
-                    select id from jobs where company_id = unhex(lanes.value->>0) and lane = unhex(lanes.value->>1)
-                        and owner is null and due_at <= $2 and payload_version <= $3
-                    order by due_at, id limit $4))) found)
+                    select id from jobs where company_id = lanes.company_id and lane = lanes.lane
+                        and owner is null and due_at <= $1 and payload_version <= $2
+                    order by due_at, id limit $3))) found)
         returning id, company_id, lane, epoch, attempt, due_at";
 
     NEXT_DUE = pg: "select w.company_id, w.lane, (select due_at from jobs j where j.company_id = w.company_id
             and j.lane = w.lane and owner is null and due_at < $3 order by due_at limit 1) as due_at
         from unnest($1::uuid[], $2::uuid[]) as w (company_id, lane)",
-    sqlite: "select unhex(value->>0) as company_id, unhex(value->>1) as lane,
-            (select due_at from jobs where company_id = unhex(value->>0) and lane = unhex(value->>1)
-            and owner is null and due_at < $2 order by due_at limit 1) as due_at
-        from json_each($1)";
+    sqlite: "with w (company_id, lane) as (values {rows of 2})
+        select w.company_id, w.lane, (select due_at from jobs j where j.company_id = w.company_id
+            and j.lane = w.lane and owner is null and due_at < $1 order by due_at limit 1) as due_at
+        from w";
 
-    /// All lanes with waiting work and when it is due. PostgreSQL walks from lane to lane; SQLite reads the index
-    /// once, at start.
+    /// All lanes with waiting work and when it is due, walking from lane to lane: a long queue costs no more than a
+    /// short one.
     SWEEP = pg: "with recursive walk as (
             (select company_id, lane, due_at from jobs where owner is null and due_at < $1
              order by company_id, lane, due_at limit 1)
@@ -95,27 +95,31 @@ sql! {
                 where owner is null and due_at < $1 and (company_id, lane) > (walk.company_id, walk.lane)
                 order by company_id, lane, due_at limit 1) next)
         select company_id, lane, due_at from walk",
-    sqlite: "select company_id, lane, min(due_at) as due_at from jobs
-        where owner is null and due_at < $1 group by company_id, lane";
+    sqlite: "with recursive walk (company_id, lane, due_at) as (
+            select company_id, lane, due_at from jobs where id = (
+                select id from jobs where owner is null order by company_id, lane, due_at limit 1)
+            union all
+            select next.company_id, next.lane, next.due_at from walk, jobs next where next.id = (
+                select id from jobs where owner is null and (company_id, lane) > (walk.company_id, walk.lane)
+                order by company_id, lane, due_at limit 1))
+        select company_id, lane, due_at from walk where due_at < $1";
 
     MARK_SENDING = pg: "update jobs set phase = 2 from unnest($1::uuid[], $2::bigint[]) as c (id, epoch)
         where jobs.id = c.id and jobs.epoch = c.epoch and jobs.owner = $3 returning jobs.id",
-    sqlite: "update jobs set phase = 2 from (select unhex(value->>0) as id, value->>1 as epoch from json_each($1)) c
-        where jobs.id = c.id and jobs.epoch = c.epoch and jobs.owner = $2 returning jobs.id";
+    sqlite: "with c (id, epoch) as (values {rows of 2}) update jobs set phase = 2 from c
+        where jobs.id = c.id and jobs.epoch = c.epoch and jobs.owner = $1 returning jobs.id";
 
     FINISH = pg: "delete from jobs using unnest($1::uuid[], $2::bigint[]) as c (id, epoch)
         where jobs.id = c.id and jobs.epoch = c.epoch and jobs.owner = $3 returning jobs.id",
-    sqlite: "delete from jobs where owner = $2 and (id, epoch) in
-        (select unhex(value->>0), value->>1 from json_each($1)) returning id";
+    sqlite: "delete from jobs where (id, epoch) in (values {rows of 2}) and owner = $1 returning id";
 
     PUT_BACK = pg: "update jobs set owner = null, phase = 0, lane = c.lane, due_at = c.due_at, attempt = c.attempt
         from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[])
             as c (id, epoch, lane, due_at, attempt)
         where jobs.id = c.id and jobs.epoch = c.epoch and jobs.owner = $6 returning jobs.id",
-    sqlite: "update jobs set owner = null, phase = 0, lane = c.lane, due_at = c.due_at, attempt = c.attempt
-        from (select unhex(value->>0) as id, value->>1 as epoch, unhex(value->>2) as lane, value->>3 as due_at,
-            value->>4 as attempt from json_each($1)) c
-        where jobs.id = c.id and jobs.epoch = c.epoch and jobs.owner = $2 returning jobs.id";
+    sqlite: "with c (id, epoch, lane, due_at, attempt) as (values {rows of 5})
+        update jobs set owner = null, phase = 0, lane = c.lane, due_at = c.due_at, attempt = c.attempt from c
+        where jobs.id = c.id and jobs.epoch = c.epoch and jobs.owner = $1 returning jobs.id";
 
     CANCEL = "delete from jobs where id = $1 and company_id = $2 and phase <> 2 returning id";
     PHASE = "select phase from jobs where id = $1 and company_id = $2";
@@ -143,17 +147,21 @@ sql! {
     FREE = pg: "update jobs set owner = null, phase = 0, epoch = jobs.epoch + 1, attempt = attempt + $3
         from unnest($1::uuid[], $2::bigint[]) as c (id, epoch) where jobs.id = c.id and jobs.epoch = c.epoch
         returning jobs.id",
-    sqlite: "update jobs set owner = null, phase = 0, epoch = epoch + 1, attempt = attempt + $2 where (id, epoch) in
-        (select unhex(value->>0), value->>1 from json_each($1)) returning id";
+    sqlite: "with c (id, epoch) as (values {rows of 2})
+        update jobs set owner = null, phase = 0, epoch = jobs.epoch + 1, attempt = attempt + $1 from c
+        where jobs.id = c.id and jobs.epoch = c.epoch returning jobs.id";
     DROP = pg: "delete from jobs using unnest($1::uuid[], $2::bigint[]) as c (id, epoch)
         where jobs.id = c.id and jobs.epoch = c.epoch returning jobs.id",
-    sqlite: "delete from jobs where (id, epoch) in
-        (select unhex(value->>0), value->>1 from json_each($1)) returning id";
+    sqlite: "delete from jobs where (id, epoch) in (values {rows of 2}) returning id";
+
+    /// The clock was set back from `$2` to `$1`: what was due is due, and what was to wait a while waits no longer.
+    SET_BACK = "update jobs set due_at = case when due_at <= $2 then $1 else due_at - ($2 - $1) end
+        where owner is null and due_at > $1 and due_at <= $3 and (due_at <= $2 or attempt > 1)";
 
     TELL = pg: "select pg_notify('santral_work', $1)", sqlite: "select $1";
     /// Counted up to a bound, so that a long queue costs no more to look at than a short one.
     DEPTH = "select count(*) as depth from (select 1 from jobs where owner is null and due_at <= $1 limit 10000) d";
-    OLDEST = "select min(due_at) as due_at from jobs where owner is null and due_at < $1";
+    OLDEST = "select min(due_at) as due_at from jobs where owner is null";
 }
 
 pub async fn insert(tx: &mut Tx, jobs: &[NewJob]) -> Result<()> {
@@ -288,6 +296,12 @@ pub async fn release_held(tx: &mut Tx, lane: Lane, most: i64, now: Micros) -> Re
     ids(&tx.fetch_all(&RELEASE_HELD, args![lane.company, lane.id, HELD, most, now]).await?)
 }
 
+/// After the clock was set back from `before` to `now`: jobs that were due are due, and retries keep their distance, as
+/// far as they were due at `latest`. Says how many were moved.
+pub async fn set_back(tx: &mut Tx, before: Micros, now: Micros, latest: Micros) -> Result<u64> {
+    tx.execute(&SET_BACK, args![now, before, latest.min(HELD - 1)]).await
+}
+
 /// The companies that have held jobs in the lane of a platform's endpoint.
 pub async fn companies_with_held(tx: &mut Tx, lane: Uuid) -> Result<Vec<Uuid>> {
     let rows = tx.fetch_all(&COMPANIES_WITH_HELD, args![lane, HELD]).await?;
@@ -318,6 +332,9 @@ pub async fn abandon(tx: &mut Tx, claims: &[Claim]) -> Result<Vec<Uuid>> {
     ids(&tx.fetch_bulk(&DROP, fences(claims.iter()), args![]).await?)
 }
 
+/// Told instead of a due time: a person mended the lane's connection, so whatever rest it was given ends.
+pub const MENDED: Micros = Micros::MIN;
+
 /// Tells other nodes of work in lanes, as `company:lane:due` words. A single process has nobody to tell.
 pub async fn tell(tx: &mut Tx, lanes: &[(Lane, Micros)]) -> Result<()> {
     let words: Vec<_> =
@@ -338,9 +355,9 @@ pub fn told(payload: &str) -> Vec<(Lane, Micros)> {
         .collect()
 }
 
-/// The due time of the job that waits longest.
-pub async fn oldest_due(tx: &mut Tx, now: Micros) -> Result<Option<Micros>> {
-    tx.fetch_one(&OLDEST, args![now]).await?.opt_i64("due_at")
+/// The due time of the waiting job that is first due, in the past or in the future.
+pub async fn oldest_due(tx: &mut Tx) -> Result<Option<Micros>> {
+    tx.fetch_one(&OLDEST, args![]).await?.opt_i64("due_at")
 }
 
 /// How many jobs are due and unclaimed, at most 10,000.

@@ -26,9 +26,8 @@ sql! {
     USED = pg: "update api_keys k set last_used_at = u.at
         from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as u (company_id, id, at)
         where k.company_id = u.company_id and k.id = u.id",
-    sqlite: "update api_keys set last_used_at = u.at
-        from (select unhex(value->>0) as company_id, unhex(value->>1) as id, value->>2 as at from json_each($1)) u
-        where api_keys.company_id = u.company_id and api_keys.id = u.id";
+    sqlite: "with u (company_id, id, at) as (values {rows of 3}) update api_keys set last_used_at = u.at
+        from u where api_keys.company_id = u.company_id and api_keys.id = u.id";
 
     INSERT_PLATFORM = "insert into platform_keys (id, name, hash, hint, created_at) values ($1, $2, $3, $4, $5)";
     PLATFORM_BY_HASH = "select id from platform_keys where hash = $1";

@@ -10,7 +10,9 @@ sql! {
         on conflict (id) do update set lease_until = excluded.lease_until";
     ALIVE = "select id, role from nodes where lease_until > $1 order by id";
     DEAD = "select id from nodes where lease_until <= $1 order by lease_until";
-    FORGET = "delete from nodes where id = $1 and lease_until <= $2";
+    /// Rows that its open transaction still locks are passed over when its work is freed; they are its own all the same.
+    FORGET = "delete from nodes where id = $1 and lease_until <= $2
+        and not exists (select 1 from jobs where owner = $1)";
     LEAVE = "update nodes set lease_until = 0 where id = $1";
     /// Leases are compared by the database's clock, so that nodes need not agree on the time.
     NOW = pg: "select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now",

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::cipher::{self, Cipher, KEY, KeyBytes, NONCE, TAG};
 use super::{DataKeyId, KeyId, VaultError};
+use crate::faults::{Bug, planted};
 use crate::random;
 
 const MAGIC: [u8; 2] = *b"SV";
@@ -33,6 +34,8 @@ pub enum Kind {
 }
 
 const HEADER: usize = 9;
+/// A value grows by so much when it is sealed.
+const GROWTH: usize = HEADER + SEALED_KEY + NONCE + TAG;
 
 /// The header of an envelope of this kind.
 pub fn header(kind: Kind, key: [u8; 4]) -> [u8; HEADER] {
@@ -87,6 +90,9 @@ pub struct Place<'a> {
 
 impl Place<'_> {
     fn bind(&self, header: &[u8], part: &str) -> Vec<u8> {
+        if planted(Bug::UnboundSecret) {
+            return Vec::new();
+        }
         cipher::bind(&[
             header,
             part.as_bytes(),
@@ -131,10 +137,13 @@ impl CompanyKey {
     pub fn seal(&self, place: &Place<'_>, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
         let head = header(Kind::Value, self.id.0);
         let record_key = Zeroizing::new(random::bytes::<KEY>());
-        let mut sealed = Vec::with_capacity(HEADER + SEALED_KEY + NONCE + plaintext.len() + TAG);
+        let mut sealed = Vec::with_capacity(GROWTH + plaintext.len());
         sealed.extend_from_slice(&head);
         self.cipher.seal_onto(&mut sealed, &place.bind(&head, "record key"), &*record_key)?;
         Cipher::new(&record_key)?.seal_onto(&mut sealed, &place.bind(&head, "value"), plaintext)?;
+        if planted(Bug::PlainSecret) {
+            sealed.extend_from_slice(plaintext);
+        }
         Ok(sealed)
     }
 
@@ -144,7 +153,11 @@ impl CompanyKey {
     /// [`VaultError::Malformed`], [`VaultError::NewerFormat`], [`VaultError::OtherDataKey`], or
     /// [`VaultError::ValueDamaged`] when it was changed or moved.
     pub fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let Envelope { header, key, rest } = split(Kind::Value, sealed)?;
+        let Envelope { header, key, mut rest } = split(Kind::Value, sealed)?;
+        if planted(Bug::PlainSecret) {
+            let text = sealed.len().saturating_sub(GROWTH) / 2;
+            rest = rest.split_at_checked(rest.len().saturating_sub(text)).map_or(rest, |(sealed, _)| sealed);
+        }
         if key != self.id.0 {
             return Err(VaultError::OtherDataKey { found: DataKeyId(key), expected: self.id });
         }

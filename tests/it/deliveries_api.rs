@@ -2,6 +2,8 @@
 
 use rstest::rstest;
 use santral::db::Sql;
+use santral::ids::first_uuid_at;
+use santral::store::deliveries::{self, NewDelivery};
 use santral_sandbox::smtp::{Action, SmtpFault, Stage};
 use serde_json::{Value, json};
 use sqlx::{Connection, Row, SqliteConnection};
@@ -316,6 +318,54 @@ async fn a_bulk_retry_tries_the_filters_deliveries_again_and_tells_how_far_it_is
     assert_eq!(other.get(&path).await.code(), "not_found");
     let wrong = it.api.post("/api/deliveries/retry", json!({"state": "sent"})).await;
     assert_eq!((wrong.status, &wrong.json["errors"][0]["pointer"]), (422, &json!("/state")));
+}
+
+/// More rows of other channels than one part of a list looks at.
+#[rstest]
+#[tokio::test]
+async fn what_a_filter_finds_far_back_is_reached_by_following_the_cursor(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let it = Connected::start(engine).await;
+    let sent = it.mail("ayse@example.com", None).await;
+    it.in_state(&sent, "sent").await;
+    let row = |n: u32| NewDelivery {
+        company: it.company_id().0,
+        id: first_uuid_at(4_000_000_000_000_000 + i64::from(n) * 1_000),
+        state: "sent",
+        reason: None,
+        origin: "message",
+        operation: "post_webhook",
+        channel: Some("webhook"),
+        provider: Some("webhook"),
+        connection: None,
+        recipient: None,
+        subject: None,
+        automation: None,
+        event: None,
+        created_at: 4_000_000_000_000_000,
+        due_at: 4_000_000_000_000_000,
+        finished_at: Some(4_000_000_000_000_000),
+        attempts: "[]".to_owned(),
+        payload: "{}".to_owned(),
+    };
+    let rows: Vec<_> = (0..45_000).map(row).collect();
+    let db = it.database().await;
+    let mut tx = db.company(it.company_id()).write().await.expect("a transaction");
+    deliveries::insert(&mut tx, &rows).await.expect("they are new");
+    tx.commit().await.expect("it commits");
+
+    let (mut found, mut parts, mut cursor) = (Vec::new(), 0, String::new());
+    loop {
+        let list = it.api.get(&format!("/api/deliveries?channel=email{cursor}")).await.expect(200);
+        found.extend(ids(&list));
+        parts += 1;
+        let Some(next) = list["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(found, [sent]);
+    assert!((2..=4).contains(&parts), "{parts} parts");
+    assert_eq!(ids(&it.api.get("/api/deliveries?channel=webhook&limit=7").await.expect(200)).len(), 7);
 }
 
 /// Both engines walk an index; SQLite says so reliably without rows to weigh.

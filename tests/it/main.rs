@@ -7,8 +7,6 @@ mod automations_api;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
-mod crash;
-#[cfg(test)]
 mod deliveries_api;
 #[cfg(test)]
 mod erasure;

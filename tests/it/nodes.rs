@@ -2,11 +2,12 @@
 //! pooler between them and the database itself.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
-use santral_sandbox::vendors::webhook::Webhook as Receiver;
+use santral_sandbox::vendors::webhook::{Webhook as Receiver, WebhookAction, WebhookFault};
 use santral_sandbox::{Sandbox, SandboxConfig};
 use serde_json::json;
 use sqlx::{Connection, PgConnection, Row};
@@ -112,6 +113,26 @@ async fn a_node_may_only_answer_and_another_only_deliver() {
     nodes.assert_arrives_once().await;
     let (by_api, by_worker) = (delivered_by(&nodes.a).await, delivered_by(&nodes.b).await);
     assert!(by_api == 0.0 && (by_worker - 100.0).abs() < 0.5, "{by_api} by api, {by_worker} by worker");
+}
+
+#[tokio::test]
+async fn a_rest_that_a_vendor_asked_for_ends_when_the_connection_is_tested_at_another_node() {
+    let nodes =
+        Nodes::start(|env| env.set("SANTRAL_ROLE", "api"), |env| env.set("SANTRAL_ROLE", "worker")).await;
+    let busy = WebhookAction::Status { status: 429, retry_after: Some("3600".to_owned()), body: None };
+    nodes.receiver.add_fault(WebhookFault { action: busy, times: NonZeroU32::new(1) }).unwrap();
+    let api = &nodes.load.companies()[0];
+    let post = async |id: &str| {
+        let answer = post_event(api, id).await.unwrap().expect(202);
+        answer["deliveries"][0].as_str().unwrap().to_owned()
+    };
+    let first = post("refused").await;
+    api.wait_for_delivery(&first, |delivery| delivery["attempts"][0].is_object()).await;
+    let second = post("behind it").await;
+    let waiting = api.get(&format!("/api/deliveries/{second}")).await.expect(200);
+    assert_eq!(waiting["attempts"], json!([]), "its lane rests: {waiting:#}");
+    api.post("/api/integrations/test/webhook", json!({})).await.expect(200);
+    api.wait_for_delivery(&second, |delivery| delivery["state"] == "sent").await;
 }
 
 #[tokio::test]

@@ -14,13 +14,13 @@ use santral_sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::crash::integrity;
 use crate::support::client::Client;
 use crate::support::connected::{Connected, connect};
 use crate::support::hooks::{taken, verified};
 use crate::support::load::{Load, post_event, webhook_action};
 use crate::support::postgres::Postgres;
 use crate::support::server::{Engine, Server, program, run};
+use crate::support::sqlite::integrity;
 use crate::support::within;
 
 /// The secret that every connected webhook of these tests signs with.

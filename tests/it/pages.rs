@@ -127,7 +127,7 @@ async fn a_form_is_taken_only_from_its_own_session_and_site() {
     let server = Server::start(Engine::Sqlite, |_| {}).await;
     let company = server.platform().create_company("Örnek A.Ş.").await;
     let mut browser = Browser::of(&server, &company.id, "admin").await;
-    let mut other = Browser::of(&server, &company.id, "admin").await;
+    let other = Browser::of(&server, &company.id, "admin").await;
     let stolen = other.csrf.clone();
 
     let without = browser.form("/app/language", &[("to", "en")]);

@@ -36,7 +36,7 @@ pub static CONNECTOR: Connector = Connector {
     presets: &[],
     limits: Limits {
         rates: &[],
-        concurrency: 32,
+        concurrency: 64,
         deadline: Duration::from_secs(20),
         idempotent: true,
         receipts: false,

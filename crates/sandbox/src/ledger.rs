@@ -13,17 +13,21 @@ const WAITING: usize = 4_096;
 
 /// The open ledger. One thread writes; whatever waits when it comes round is written and synced together.
 #[derive(Debug, Clone)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     lines: mpsc::Sender<(String, oneshot::Sender<bool>)>,
 }
 
 /// The line is not safely on disk, so the vendor must not say it took anything.
 #[derive(Debug, thiserror::Error)]
 #[error("the ledger could not be written")]
-pub(crate) struct LedgerError;
+pub struct LedgerError;
 
 impl Ledger {
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens or makes the file; lines are appended.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let (lines, waiting) = mpsc::channel(WAITING);
         std::thread::Builder::new().name("sandbox-ledger".into()).spawn(move || write_all(file, waiting))?;
@@ -31,7 +35,10 @@ impl Ledger {
     }
 
     /// Writes `<unix micros> <kind> <id>` and returns when it is on disk.
-    pub(crate) async fn record(&self, kind: &str, id: &str) -> Result<(), LedgerError> {
+    ///
+    /// # Errors
+    /// When that is not sure.
+    pub async fn record(&self, kind: &str, id: &str) -> Result<(), LedgerError> {
         let line = format!("{} {kind} {}\n", clock::micros(), one_word(id));
         let (done, written) = oneshot::channel();
         self.lines.send((line, done)).await.map_err(|_| LedgerError)?;

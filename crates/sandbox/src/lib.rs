@@ -18,5 +18,6 @@ pub mod smtp;
 pub mod vendors;
 
 pub use config::{Account, SandboxConfig, SandboxError};
+pub use ledger::{Ledger, LedgerError};
 pub use mailbox::{Attachment, Envelope, Mail, MailView, Mailbox};
 pub use sandbox::Sandbox;

@@ -1,6 +1,7 @@
 //! Templates: compiled and rendered within limits, strict about variables, escaped where the result is HTML.
 
 mod action;
+mod compiled;
 mod recipient;
 mod vet;
 
@@ -11,6 +12,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Va
 
 pub(super) use self::action::commercial_not_supported;
 pub use self::action::{MessageTemplate, Rendered};
+use self::compiled::Compiled;
 pub use self::recipient::e164;
 use self::vet::Kind;
 use super::context::Scope;
@@ -47,6 +49,8 @@ pub struct Renderer {
     /// Unknown variables are errors where they would be printed: a message must not go out with holes. To ask
     /// whether one is there (`{% if data.owner %}`) is fine.
     strict: Environment<'static>,
+    /// What has been rendered before, ready to be rendered again.
+    compiled: Compiled,
     /// Unknown variables are false: conditions ask about what may be missing.
     lenient: Environment<'static>,
 }
@@ -59,8 +63,10 @@ impl Default for Renderer {
 
 impl Renderer {
     pub fn new() -> Self {
+        let strict = environment(UndefinedBehavior::SemiStrict);
         Self {
-            strict: environment(UndefinedBehavior::SemiStrict),
+            compiled: Compiled::new(strict.clone()),
+            strict,
             lenient: environment(UndefinedBehavior::Chainable),
         }
     }
@@ -113,8 +119,7 @@ impl Renderer {
         if !source.contains('{') {
             return Ok(source.to_owned());
         }
-        vet::check_structure(&self.strict, source, Kind::Template)?;
-        let mut output = self.strict.render_named_str(escape.name(), source, scope.value())?;
+        let mut output = self.compiled.render(source, escape, scope)?;
         if output.len() > MAX_OUTPUT_BYTES {
             return Err(TemplateError::new(
                 "output_too_large",
@@ -145,9 +150,8 @@ fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
     environment.set_debug(true);
     environment.set_recursion_limit(50);
     environment.set_syntax(syntax());
-    environment.set_auto_escape_callback(|name| match name {
-        HTML => AutoEscape::Html,
-        _ => AutoEscape::None,
+    environment.set_auto_escape_callback(|name| {
+        if name.starts_with(HTML) { AutoEscape::Html } else { AutoEscape::None }
     });
     // Nothing (`null`) prints as nothing, not as “none”.
     environment.set_formatter(|output, state, value| {
@@ -174,8 +178,9 @@ fn check_length(source: &str) -> Result<(), TemplateError> {
     ))
 }
 
-const TEXT: &str = "text";
-const HTML: &str = "html";
+/// How names of templates begin.
+const TEXT: &str = "text:";
+const HTML: &str = "html:";
 
 impl Escape {
     const fn name(self) -> &'static str {

@@ -97,9 +97,11 @@ impl BulkRetry {
         }
         let mut tx = app.db().company(company).write().await?;
         let found = delivery_lists::list(&mut tx, company.0, &filter, Some(before), BATCH).await?;
-        let Some(last) = found.last() else { return Ok(Step::Done) };
-        task.position = Some(last.id.simple().to_string());
-        let ids: Vec<_> = found.iter().map(|stored| stored.id).collect();
+        let Some(last) = found.stopped_at.or(found.rows.last().map(|row| row.id)) else {
+            return Ok(Step::Done);
+        };
+        task.position = Some(last.simple().to_string());
+        let ids: Vec<_> = found.rows.iter().map(|stored| stored.id).collect();
         let revived = revive(&mut tx, &ears, ids, app.clock().micros()).await?;
         task.done += i64::try_from(revived.ids.len()).unwrap_or(0);
         task.failed += i64::try_from(revived.refused.len()).unwrap_or(0);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::DeliveryView;
-use crate::api::extract::{List, Page};
+use crate::api::extract::{List, Page, cursor};
 use crate::app::App;
 use crate::automation::Problem;
 use crate::automation::render::e164;
@@ -50,7 +50,12 @@ pub async fn list(app: &App, setup: &Setup, query: ListQuery, page: Page) -> App
     let company = setup.id.0;
     let mut tx = app.db().company(setup.id).read().await?;
     let rows = match event {
-        None => delivery_lists::list(&mut tx, company, &filter, page.after, page.fetch()).await?,
+        None => {
+            let walked = delivery_lists::list(&mut tx, company, &filter, page.after, page.fetch()).await?;
+            let mut list = page.list(walked.rows, |row| row.id, Into::into);
+            list.next_cursor = list.next_cursor.or(walked.stopped_at.map(cursor));
+            return Ok(list);
+        }
         Some(event) => {
             let Ok(EventId(event)) = event.parse() else { return Err(unknown("event")) };
             let ids = events::deliveries(&mut tx, company, event).await?.unwrap_or_default();

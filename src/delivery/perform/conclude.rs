@@ -21,6 +21,9 @@ use crate::store::jobs::HELD;
 use crate::telemetry::metrics::ATTEMPT_SECONDS;
 use crate::telemetry::metrics::DELIVERIES;
 
+/// The reason and code of a delivery in whose course this program itself failed.
+const INTERNAL: &str = "internal_error";
+
 /// A delivery's course with the moment it ended and the platform's ears.
 pub(super) struct Conclusion<'a> {
     pub course: &'a Course<'a>,
@@ -46,6 +49,16 @@ impl Conclusion<'_> {
             End::NotCalled { code, detail } => {
                 let attempt = self.attempt(self.now, "failed", Some((&code, &detail)));
                 self.over(State::Failed, Some(code), Some(attempt))
+            }
+            End::BrokeOff => {
+                let (state, outcome) = if self.course.intended {
+                    (State::Unknown, "unknown")
+                } else {
+                    (State::Failed, "failed")
+                };
+                let attempt =
+                    self.attempt(self.now, outcome, Some((INTERNAL, "the server stopped unexpectedly")));
+                self.over(state, Some(INTERNAL.into()), Some(attempt))
             }
             End::Blocked(blocked) => self.blocked(blocked),
             End::Called(call) => self.called(*call),

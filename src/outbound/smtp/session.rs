@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::envelope::{Envelope, StepKind, stuff};
 use super::reply::{Capabilities, Reply};
 use super::wire::{Io, Wire, WireError};
+use crate::faults::{BUILT_IN, Point, reach};
 use crate::outbound::gate::Permit;
 
 /// The longest one command may wait for its reply; the mail's own deadline may be nearer.
@@ -188,8 +189,16 @@ impl Session {
         }
         self.ask(permit, Stage::Data)?;
         self.health = Health::Done;
-        let sent = timeout_at(self.until, self.wire.write(&tail)).await;
+        let mut rest = tail.as_slice();
+        if BUILT_IN && let Some((half, last)) = rest.split_at_checked(rest.len() / 2) {
+            let sent = timeout_at(self.until, self.wire.write(half)).await;
+            self.written(Stage::Accepted, sent)?;
+            reach(Point::BodyHalfSent);
+            rest = last;
+        }
+        let sent = timeout_at(self.until, self.wire.write(rest)).await;
         self.written(Stage::Accepted, sent)?;
+        reach(Point::BodySent);
         let reply = timeout_at(self.until, self.wire.reply()).await;
         let reply = self.read(Stage::Accepted, reply)?;
         if reply.code != 421 {

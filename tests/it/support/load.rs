@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -15,10 +15,10 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::client::{Client, Response};
-use super::connected::connect;
+use super::connected::{connect, in_millis};
 use super::server::Server;
 use super::within;
-use santral_sandbox::Sandbox;
+use santral_sandbox::{Ledger, Sandbox};
 
 /// The event type that the load's automations wait for.
 const EVENT: &str = "load.posted";
@@ -31,7 +31,21 @@ pub struct Load {
     companies: Arc<[Client]>,
     next: Arc<AtomicUsize>,
     acknowledged: Arc<watch::Sender<Vec<Acknowledged>>>,
+    cancels: Arc<Mutex<Cancels>>,
     refused: Arc<AtomicUsize>,
+    /// What a message that is to be cancelled looks like.
+    message: Value,
+    /// Where acknowledgements are put on disk, if anywhere.
+    ledger: Option<Ledger>,
+}
+
+/// Messages that were cancelled just when they were due.
+#[derive(Debug, Clone, Default)]
+pub struct Cancels {
+    /// Answered 200: nothing of them may ever leave.
+    pub acknowledged: BTreeSet<String>,
+    /// Nobody knows: the connection broke.
+    pub undecided: BTreeSet<String>,
 }
 
 /// An event that was answered 202, and the one delivery it led to.
@@ -54,6 +68,17 @@ pub fn mail_action() -> Value {
            "kind": "informational", "subject": "{{ event.id }}", "text": "{{ event.id }}"})
 }
 
+/// A message that does what the action does.
+fn message_like(action: &Value) -> Value {
+    let mut message =
+        json!({"channel": action["channel"], "to": "crm", "kind": "informational", "text": "merhaba"});
+    if action["channel"] == "email" {
+        message["to"] = "iptal@example.com".into();
+        message["subject"] = "İptal".into();
+    }
+    message
+}
+
 /// An automation of the load with this action.
 pub fn automation(action: &Value, enabled: bool) -> Value {
     json!({"name": "Yük", "enabled": enabled, "trigger": {"type": EVENT}, "actions": [action]})
@@ -72,8 +97,63 @@ impl Load {
             companies: clients.into(),
             next: Arc::default(),
             acknowledged: Arc::new(watch::Sender::new(Vec::new())),
+            cancels: Arc::default(),
             refused: Arc::default(),
+            message: message_like(action),
+            ledger: None,
         }
+    }
+
+    /// From now on every acknowledgement is on disk before the next request is made.
+    pub fn write_down(&mut self, path: &Path) {
+        self.ledger = Some(Ledger::open(path).unwrap());
+    }
+
+    pub fn cancels(&self) -> Cancels {
+        self.cancels.lock().unwrap().clone()
+    }
+
+    /// As [`Self::pour`]; after every third event, a message due at once is posted and cancelled.
+    pub fn pour_and_cancel(&self, clients: usize) -> JoinSet<()> {
+        let mut pouring = JoinSet::new();
+        for _ in 0..clients {
+            let load = self.clone();
+            pouring.spawn(async move {
+                while load.post_next().await.is_some()
+                    && load.post_next().await.is_some()
+                    && load.post_next().await.is_some()
+                    && load.post_and_cancel().await.is_some()
+                {}
+            });
+        }
+        pouring
+    }
+
+    /// Posts a message that is due in a moment and cancels it; nothing when the connection broke.
+    async fn post_and_cancel(&self) -> Option<()> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let company = number % self.companies.len();
+        let api = &self.companies[company];
+        let mut message = self.message.clone();
+        message["send_at"] = in_millis(i64::try_from(number % 40).unwrap_or_default()).into();
+        let posted = answer(api, "/api/messages", message.to_string()).await?;
+        if posted.status != 202 {
+            return Some(());
+        }
+        let delivery = posted.json["id"].as_str().unwrap().to_owned();
+        let cancelled = answer(api, &format!("/api/deliveries/{delivery}/cancel"), String::new()).await;
+        let mut cancels = self.cancels.lock().unwrap();
+        match cancelled.map(|answer| answer.status) {
+            Some(200) => drop(cancels.acknowledged.insert(delivery)),
+            Some(409) => {
+                self.acknowledged.send_modify(|all| all.push(Acknowledged { company, delivery }));
+            }
+            other => {
+                cancels.undecided.insert(delivery);
+                other?;
+            }
+        }
+        Some(())
     }
 
     pub fn companies(&self) -> &[Client] {
@@ -195,6 +275,9 @@ impl Load {
                 panic!("one delivery for each event: {deliveries}")
             };
             let delivery = delivery.as_str().unwrap().to_owned();
+            if let Some(ledger) = &self.ledger {
+                ledger.record("acknowledged", &delivery).await.unwrap();
+            }
             self.acknowledged.send_modify(|all| all.push(Acknowledged { company, delivery }));
             return Some(());
         }
@@ -204,8 +287,13 @@ impl Load {
 /// Posts one event of the load; nothing when the connection broke before the whole answer was there.
 pub async fn post_event(api: &Client, id: &str) -> Option<Response> {
     let event = json!({"specversion": "1.0", "id": id, "source": "load", "type": EVENT, "data": {}});
-    let request = api.request(Method::POST, "/api/events").header("content-type", "application/json");
-    let answer = request.body(event.to_string()).send().await.ok()?;
+    answer(api, "/api/events", event.to_string()).await
+}
+
+/// What a `POST` is answered; nothing when the connection broke before the whole answer was there.
+async fn answer(api: &Client, path: &str, body: String) -> Option<Response> {
+    let request = api.request(Method::POST, path).header("content-type", "application/json");
+    let answer = request.body(body).send().await.ok()?;
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let body = answer.bytes().await.ok()?;
     Some(Response { status, headers, json: serde_json::from_slice(&body).unwrap_or_default() })

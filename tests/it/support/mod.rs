@@ -13,6 +13,7 @@ pub mod peers;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod server;
+pub mod sqlite;
 
 use std::time::Duration;
 

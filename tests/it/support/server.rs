@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -28,8 +29,12 @@ pub enum Engine {
 }
 
 /// The environment a server is started with; it inherits nothing.
-#[derive(Debug, Clone)]
-pub struct Env(BTreeMap<String, String>);
+#[derive(Debug, Clone, Default)]
+pub struct Env {
+    variables: BTreeMap<String, String>,
+    /// A program that starts the server as its last arguments say.
+    under: Vec<String>,
+}
 
 /// One running server. Dropping it kills it.
 pub struct Server {
@@ -43,16 +48,21 @@ pub struct Server {
 
 impl Env {
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
-        self.0.insert(name.to_owned(), value.into());
+        self.variables.insert(name.to_owned(), value.into());
+    }
+
+    /// Starts the server by another program, which becomes it: what follows these arguments is the server's command.
+    pub fn start_under(&mut self, program: &[&str]) {
+        self.under = program.iter().map(|part| (*part).to_owned()).collect();
     }
 
     /// Leaves nothing but the address, which must be free: as an operator who sets nothing.
     pub fn forget_all_but_the_address(&mut self) {
-        self.0.retain(|name, _| name == "SANTRAL_LISTEN");
+        self.variables.retain(|name, _| name == "SANTRAL_LISTEN");
     }
 
     fn for_tests(folder: &TempDir, database: Option<&Database>) -> Self {
-        let mut env = Self(BTreeMap::new());
+        let mut env = Self::default();
         env.set("SANTRAL_LISTEN", "127.0.0.1:0");
         env.set("SANTRAL_DATA_DIR", folder.path().join("data").to_string_lossy());
         env.set("SANTRAL_PLATFORM_KEY", PLATFORM_KEY);
@@ -118,7 +128,7 @@ impl Server {
     /// Another command with this server's environment, beside the server.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program(self.folder.path());
-        command.args(arguments).envs(&self.env.0);
+        command.args(arguments).envs(&self.env.variables);
         command
     }
 
@@ -131,6 +141,43 @@ impl Server {
     pub fn kill9(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// Changes a variable of its next start.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.env.set(name, value);
+    }
+
+    /// Waits until it has died of itself, such as at a point where it was told to.
+    pub async fn died(&mut self, within: Duration) -> ExitStatus {
+        let ended = timeout(within, async { while self.log.changed().await.is_ok() {} }).await;
+        assert!(ended.is_ok(), "the server goes on living:\n{}", self.log().join("\n"));
+        self.process.wait().unwrap()
+    }
+
+    /// Waits until its log has such a line, and gives it.
+    pub async fn says(&self, wanted: &str) -> String {
+        let mut log = self.log.clone();
+        let found =
+            timeout(PATIENCE, log.wait_for(|lines| lines.iter().any(|line| line.contains(wanted)))).await;
+        let Ok(Ok(lines)) = found else { panic!("it never says {wanted}:\n{}", self.log().join("\n")) };
+        lines.iter().find(|line| line.contains(wanted)).cloned().unwrap_or_default()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends it a signal, such as `STOP` or `CONT`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        assert!(sent.unwrap().success(), "the signal {name} cannot be sent");
+    }
+
+    /// Whether it is stopped by a signal right now.
+    pub fn is_frozen(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
     }
 
     /// Asks it to end, and waits until it has.
@@ -172,6 +219,15 @@ pub fn program(folder: &Path) -> Command {
     command
 }
 
+/// Another program that starts the server.
+fn wrapped(under: &[String], folder: &Path) -> Option<Command> {
+    let (first, rest) = under.split_first()?;
+    let mut command = Command::new(first);
+    command.args(rest).arg(env!("CARGO_BIN_EXE_santral")).env_clear();
+    command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").current_dir(folder);
+    Some(command)
+}
+
 /// Runs a command to its end, while what else the test has set up goes on.
 pub async fn run(mut command: Command) -> Output {
     let output = spawn_blocking(move || command.output().unwrap());
@@ -182,9 +238,10 @@ type Started = (Child, watch::Receiver<Vec<String>>, SocketAddr);
 
 /// Starts the binary and waits until it says where it listens; the error is the log of one that ended instead.
 async fn spawn(env: &Env, folder: &Path) -> Result<Started, String> {
-    let mut process = program(folder)
+    let mut command = wrapped(&env.under, folder).unwrap_or_else(|| program(folder));
+    let mut process = command
         .arg("serve")
-        .envs(&env.0)
+        .envs(&env.variables)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -171,7 +171,7 @@ create table deliveries (
     due_at integer not null,
     finished_at integer,
     attempts text not null,
-    receipts text not null,
+    receipts text not null default '[]',
     output text,
     -- the operation to carry out, or what it is to be rendered from; null once retention has pruned it
     payload text,
@@ -201,6 +201,7 @@ create table jobs (
     subject text
 ) strict, without rowid;
 create index jobs_by_lane on jobs (company_id, lane, due_at, id) where owner is null;
+create index jobs_by_due on jobs (due_at) where owner is null;
 create index jobs_by_subject on jobs (company_id, subject) where subject is not null;
 
 create table idempotency_keys (

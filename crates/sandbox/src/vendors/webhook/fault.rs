@@ -53,6 +53,8 @@ pub enum WebhookAction {
     GzipBomb,
     /// Answers 200 with noise that calls itself JSON.
     Garbage,
+    /// Answers 200 and promises a body, of which one byte comes at a time, so far apart.
+    Trickle { ms: u64 },
 }
 
 /// The order makes no sense.
@@ -161,6 +163,7 @@ impl Plan {
             }
             Some(WebhookAction::HalfAnswer) => half_answer(),
             Some(WebhookAction::GzipBomb) => gzip_bomb().await,
+            Some(WebhookAction::Trickle { ms }) => trickle(Duration::from_millis(ms)),
             Some(WebhookAction::Garbage) => json(Body::from(super::super::files::content("garbage", 2_048))),
         }
     }
@@ -188,6 +191,17 @@ fn half_answer() -> Response {
         Err(io::Error::other("half an answer was ordered"))
     });
     let mut response = json(Body::from_stream(first.chain(then)));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(PROMISED.len()));
+    response
+}
+
+fn trickle(pause: Duration) -> Response {
+    let bytes = stream::iter(PROMISED.as_bytes().chunks(1));
+    let slow = bytes.then(move |byte| async move {
+        tokio::time::sleep(pause).await;
+        Ok::<_, io::Error>(Bytes::from_static(byte))
+    });
+    let mut response = json(Body::from_stream(slow));
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(PROMISED.len()));
     response
 }

@@ -1,0 +1,319 @@
+//! Every id of a company, tried with another company's key on every endpoint that the API's description names: it is
+//! answered as if it did not exist, and nothing changes.
+//!
+//! The endpoints are read from the description, so a new one is tried by itself; one whose ids nobody knows fails here.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::client::Client;
+use crate::support::connected::{Connected, connect, in_days};
+use crate::support::server::Engine;
+
+/// What stands in a path after this segment.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// An id with this prefix, of something that belongs to a company.
+    Id(&'static str),
+    /// A name that is the same for everybody.
+    Name(&'static str),
+}
+
+fn place(segment: &str) -> Place {
+    match segment {
+        "automations" => Place::Id("aut"),
+        "companies" => Place::Id("co"),
+        "deliveries" => Place::Id("dlv"),
+        "integrations" => Place::Id("con"),
+        "keys" => Place::Id("key"),
+        "tasks" => Place::Id("tsk"),
+        "templates" => Place::Id("tpl"),
+        "webhooks" => Place::Id("whk"),
+        "test" => Place::Name("webhook"),
+        "oauth" => Place::Name("google"),
+        other => panic!("teach this test what stands in a path after /{other}/"),
+    }
+}
+
+/// What a query parameter of this name holds, if it is an id.
+fn queried(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "automation" => "aut",
+        "event" => "evt",
+        "webhook" => "whk",
+        "connection" => "con",
+        _ => return None,
+    })
+}
+
+/// A body that the endpoint would take, so that it is the id that is refused.
+fn body(method: &str, path: &str) -> Value {
+    match (method, path) {
+        ("put", "/api/automations/{id}") => automation(json!({"channel": "webhook"})),
+        ("put", "/api/templates/{id}") => json!({"name": "Çalınan", "text": "metin"}),
+        ("patch", "/api/companies/{id}") => json!({"name": "Çalınan"}),
+        ("post", "/api/companies/{id}/keys") => json!({"name": "çalınan"}),
+        ("post", "/api/deliveries/{id}/settle") => json!({"state": "delivered"}),
+        _ => json!({}),
+    }
+}
+
+fn automation(through: Value) -> Value {
+    let mut action = json!({"operation": "post_webhook", "to": "crm", "text": "x", "kind": "informational"});
+    for (key, value) in through.as_object().unwrap() {
+        action[key] = value.clone();
+    }
+    json!({"name": "Deneme", "enabled": false, "trigger": {"type": "x"}, "actions": [action]})
+}
+
+/// Bodies that name something by its id.
+fn bodies_with_ids(ids: &BTreeMap<&'static str, String>) -> Vec<(Method, &'static str, Value)> {
+    let message = |more: Value| {
+        let mut message = json!({"to": "crm", "kind": "informational"});
+        for (key, value) in more.as_object().unwrap() {
+            message[key] = value.clone();
+        }
+        message
+    };
+    let (con, tpl, aut) = (&ids["con"], &ids["tpl"], &ids["aut"]);
+    vec![
+        (Method::POST, "/api/messages", message(json!({"connection": con, "text": "x"}))),
+        (Method::POST, "/api/messages", message(json!({"channel": "webhook", "template": tpl}))),
+        (Method::POST, "/api/automations", automation(json!({"connection": con}))),
+        (
+            Method::POST,
+            "/api/automations",
+            automation(json!({"channel": "webhook", "template": tpl, "text": null})),
+        ),
+        (Method::POST, "/api/automations/preview", automation(json!({"connection": con}))),
+        (
+            Method::PUT,
+            "/api/integrations",
+            json!({"integrations": [{"provider": "webhook", "connection": con, "enabled": false}]}),
+        ),
+        (
+            Method::PUT,
+            "/api/integrations",
+            json!({"integrations": [], "defaults": {"webhook": {"connection": con, "fallback": null}}}),
+        ),
+        (Method::POST, "/api/deliveries/retry", json!({"state": "failed", "automation": aut})),
+    ]
+}
+
+/// An id of the kind that nobody has.
+fn made_up(prefix: &str) -> String {
+    format!("{prefix}_0000000000000000000000000z")
+}
+
+/// A company that has one of everything.
+async fn rich(it: &Connected) -> BTreeMap<&'static str, String> {
+    let id = |value: &Value| value.as_str().unwrap_or_else(|| panic!("an id: {value}")).to_owned();
+    let api = &it.api;
+    let integrations = api.get("/api/integrations").await.expect(200);
+    let webhook = integrations["items"].as_array().unwrap().iter().find(|item| item["provider"] == "webhook");
+    let endpoint = json!({"url": format!("{}/webhook/ears", it.sandbox.http_url()), "types": ["delivery.*"]});
+    let event = json!({"specversion": "1.0", "id": "e-1", "source": "crm", "type": "x", "data": {}});
+    let keys = format!("/api/companies/{}/keys", it.company);
+    BTreeMap::from([
+        (
+            "aut",
+            id(
+                &api.post("/api/automations", automation(json!({"channel": "webhook"}))).await.expect(201)["id"],
+            ),
+        ),
+        (
+            "tpl",
+            id(
+                &api.post("/api/templates", json!({"name": "Şablon", "text": "gizli"})).await.expect(201)["id"],
+            ),
+        ),
+        ("con", id(&webhook.unwrap()["connections"][0]["id"])),
+        ("whk", id(&api.post("/api/webhooks", endpoint).await.expect(201)["id"])),
+        ("evt", id(&api.post("/api/events", event).await.expect(202)["id"])),
+        ("tsk", id(&api.post("/api/deliveries/retry", json!({"state": "failed"})).await.expect(202)["task"])),
+        ("dlv", it.post(Some(in_days(1))).await),
+        ("key", id(&it.server.platform().post(&keys, json!({"name": "a"})).await.expect(201)["id"])),
+        ("co", it.company.clone()),
+    ])
+}
+
+/// All that the company would notice.
+async fn belongings(it: &Connected, ids: &BTreeMap<&'static str, String>) -> Vec<Value> {
+    let mut seen = Vec::new();
+    for path in ["/api/automations", "/api/templates", "/api/integrations", "/api/webhooks", "/api/tasks"] {
+        seen.push(it.api.get(path).await.expect(200));
+    }
+    seen.push(it.api.get(&format!("/api/deliveries/{}", ids["dlv"])).await.expect(200));
+    let platform = it.server.platform();
+    seen.push(platform.get(&format!("/api/companies/{}", ids["co"])).await.expect(200));
+    seen.push(platform.get(&format!("/api/companies/{}/keys", ids["co"])).await.expect(200));
+    seen
+}
+
+/// What is answered, with the id taken out.
+async fn answer(
+    api: &Client,
+    method: &Method,
+    path: &str,
+    body: &Value,
+    ids: &BTreeMap<&'static str, String>,
+) -> String {
+    let request = api.request(method.clone(), path).header("content-type", "application/json");
+    let answer = api.send(request.body(body.to_string())).await;
+    let text = format!("{} {}", answer.status, answer.json);
+    ids.values().fold(text, |text, id| text.replace(id.as_str(), "<id>"))
+}
+
+struct Probe<'a> {
+    api: &'a Client,
+    theirs: &'a BTreeMap<&'static str, String>,
+    nobodys: &'a BTreeMap<&'static str, String>,
+    tried: usize,
+    leaks: Vec<String>,
+}
+
+impl Probe<'_> {
+    /// Somebody else's id and nobody's must be answered alike, and neither well.
+    async fn path(&mut self, method: &Method, template: &str, body: &Value) {
+        let (theirs, nobodys) = (filled(template, self.theirs), filled(template, self.nobodys));
+        self.compare(method, (&theirs, body), (&nobodys, body), &["404 ", "403 "]).await;
+    }
+
+    async fn compare(
+        &mut self,
+        method: &Method,
+        theirs: (&str, &Value),
+        nobodys: (&str, &Value),
+        allowed: &[&str],
+    ) {
+        let one = answer(self.api, method, theirs.0, theirs.1, self.theirs).await;
+        let other = answer(self.api, method, nobodys.0, nobodys.1, self.nobodys).await;
+        self.tried += 1;
+        if one != other || !allowed.iter().any(|status| one.starts_with(status)) {
+            self.leaks.push(format!("{method} {} {}: {one}\n  nobody's: {other}", theirs.0, theirs.1));
+        }
+    }
+}
+
+fn filled(template: &str, ids: &BTreeMap<&'static str, String>) -> String {
+    let segments: Vec<&str> = template.split('/').collect();
+    let filled = segments.iter().enumerate().map(|(index, segment)| {
+        if !segment.starts_with('{') {
+            return (*segment).to_owned();
+        }
+        match place(segments[index - 1]) {
+            Place::Id(prefix) => ids[prefix].clone(),
+            Place::Name(name) => name.to_owned(),
+        }
+    });
+    filled.collect::<Vec<_>>().join("/")
+}
+
+fn method(name: &str) -> Option<Method> {
+    Method::from_bytes(name.to_ascii_uppercase().as_bytes()).ok().filter(|_| !name.starts_with("x-"))
+}
+
+/// Tries everything as one caller of the other company; says how much was tried and what came through.
+async fn probe(
+    document: &Value,
+    api: &Client,
+    theirs: &BTreeMap<&'static str, String>,
+    platform: bool,
+) -> (usize, Vec<String>) {
+    let nobodys = theirs.keys().map(|prefix| (*prefix, made_up(prefix))).collect();
+    let mut probe = Probe { api, theirs, nobodys: &nobodys, tried: 0, leaks: Vec::new() };
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        // The platform key may see every company; what it does for one company is tried all the same.
+        if platform && path.starts_with("/api/companies") {
+            continue;
+        }
+        for (name, operation) in operations.as_object().unwrap() {
+            let Some(method) = method(name) else { continue };
+            let body = body(name, path);
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            if parameters.iter().any(|parameter| parameter["in"] == "path") && has_id(path) {
+                probe.path(&method, path, &body).await;
+            }
+            for parameter in parameters.iter().filter(|parameter| parameter["in"] == "query") {
+                let name = parameter["name"].as_str().unwrap();
+                let Some(prefix) = queried(name) else { continue };
+                let with = |ids: &BTreeMap<&'static str, String>| {
+                    format!("{}?{name}={}", filled(path, &nobodys), ids[prefix])
+                };
+                let (one, other) = (with(theirs), with(&nobodys));
+                probe.compare(&method, (&one, &body), (&other, &body), &["404 ", "200 {\"items\":[]"]).await;
+            }
+        }
+    }
+    for ((method, path, one), (_, _, other)) in
+        bodies_with_ids(theirs).into_iter().zip(bodies_with_ids(&nobodys))
+    {
+        let allowed = ["404 ", "422 ", "202 {\"task\""];
+        if path == "/api/deliveries/retry" {
+            // Each answer names a task of its own.
+            let (one, other) = (api.post(path, one).await.status, api.post(path, other).await.status);
+            assert_eq!(one, other);
+            continue;
+        }
+        probe.compare(&method, (path, &one), (path, &other), &allowed).await;
+    }
+    (probe.tried, probe.leaks)
+}
+
+/// Whether the path names something of a company.
+fn has_id(path: &str) -> bool {
+    let segments: Vec<&str> = path.split('/').collect();
+    let ids = segments.windows(2).filter(|pair| pair[1].starts_with('{'));
+    ids.into_iter().any(|pair| matches!(place(pair[0]), Place::Id(_)))
+}
+
+async fn leaks(engine: Engine, orders: &str) -> Vec<String> {
+    let mut it = Connected::start(engine).await;
+    let ids = rich(&it).await;
+    let platform = it.server.platform();
+    let (other, _) = connect(&it.server, &it.sandbox, "Öteki A.Ş.").await;
+    let key = platform.post(&format!("/api/companies/{other}/keys"), json!({"name": "b"})).await.expect(201);
+    assert!(it.server.terminate().await.success());
+    it.server.set("FAULTS", orders);
+    it.server.restart().await;
+
+    let document = platform.get("/openapi.json").await.expect(200);
+    let before = belongings(&it, &ids).await;
+    let (tried, mut leaks) =
+        probe(&document, &platform.with_key(key["key"].as_str().unwrap()), &ids, false).await;
+    let (again, more) = probe(&document, &platform.acting_for(&other), &ids, true).await;
+    leaks.extend(more);
+    println!("{} probes", tried + again);
+    assert!(tried > 30 && again > 25, "{tried} and {again} probes are too few: is the description read?");
+    let after = belongings(&it, &ids).await;
+    if before != after {
+        leaks.push(format!("something has changed:\n{before:?}\n{after:?}"));
+    }
+    leaks
+}
+
+#[rstest]
+#[tokio::test]
+async fn another_companys_ids_are_answered_as_if_they_did_not_exist(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let leaks = leaks(engine, "").await;
+    assert!(leaks.is_empty(), "{}", leaks.join("\n"));
+}
+
+/// The database itself keeps companies apart.
+#[tokio::test]
+async fn on_postgresql_nothing_leaks_even_when_statements_forget_the_company() {
+    let leaks = leaks(Engine::Postgres, "bug=forget_company").await;
+    assert!(leaks.is_empty(), "{}", leaks.join("\n"));
+}
+
+/// And where it cannot, these probes see it.
+#[tokio::test]
+async fn on_sqlite_the_probes_find_statements_that_forget_the_company() {
+    let leaks = leaks(Engine::Sqlite, "bug=forget_company").await;
+    assert!(leaks.len() > 5, "{}", leaks.join("\n"));
+}
