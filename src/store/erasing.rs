@@ -35,6 +35,7 @@ tables! {
     DELETE_DEFAULTS COUNT_DEFAULTS "channel_defaults" "channel" 500;
     DELETE_KEYS COUNT_KEYS "api_keys" "id" 500;
     DELETE_SESSIONS COUNT_SESSIONS "sessions" "id" 500;
+    DELETE_AUDIT_LOG COUNT_AUDIT_LOG "audit_log" "seq" 500;
     DELETE_WEBHOOKS COUNT_WEBHOOKS "webhooks" "id" 500;
     DELETE_AUTOMATIONS COUNT_AUTOMATIONS "automations" "id" 500;
     DELETE_TEMPLATES COUNT_TEMPLATES "templates" "id" 500;
