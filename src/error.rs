@@ -69,7 +69,11 @@ codes! {
     IdempotencyKeyReused = "idempotency_key_reused" UNPROCESSABLE_ENTITY "Bu anahtar başka bir istekte kullanıldı" "This idempotency key was used for another request";
     CredentialsRefused = "credentials_refused" UNPROCESSABLE_ENTITY "Servis bağlantıyı kabul etmedi" "The service did not accept the connection";
     NoConnection = "no_connection" UNPROCESSABLE_ENTITY "Bu kanala bağlı bir hesap yok" "No account is connected for this channel";
-    CommercialNotSupported = "commercial_not_supported" UNPROCESSABLE_ENTITY "Ticari e-posta henüz gönderilemiyor" "Commercial e-mail cannot be sent yet";
+    /// The channel's emergency stop is on.
+    ChannelStopped = "channel_stopped" CONFLICT "Bu kanal durduruldu" "This channel is stopped";
+    LimitReached = "limit_reached" TOO_MANY_REQUESTS "Günlük sınıra ulaşıldı" "The day's limit is reached";
+    /// A vendor that was asked on somebody's behalf gave no usable answer.
+    VendorFailed = "vendor_failed" BAD_GATEWAY "Servis isteği yerine getirmedi" "The service did not do what was asked";
     Busy = "busy" SERVICE_UNAVAILABLE "Sunucu şu anda çok meşgul" "The server is too busy right now";
     Unavailable = "unavailable" SERVICE_UNAVAILABLE "Veritabanına ulaşılamıyor" "The database cannot be reached";
     Internal = "internal" INTERNAL_SERVER_ERROR "Beklenmeyen bir hata oluştu" "Something unexpected went wrong";

@@ -19,6 +19,18 @@ mod keys_api;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod messaging;
+#[cfg(test)]
+mod messaging_bulk;
+#[cfg(test)]
+mod messaging_consent;
+#[cfg(test)]
+mod messaging_limits;
+#[cfg(test)]
+mod messaging_receipts;
+#[cfg(test)]
+mod messaging_scenarios;
+#[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod operations;
@@ -37,5 +49,7 @@ mod support;
 mod support_works;
 #[cfg(test)]
 mod templates_api;
+#[cfg(test)]
+mod vendor_signatures;
 #[cfg(test)]
 mod webhooks_api;
