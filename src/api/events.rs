@@ -35,6 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// An accepted event.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AcceptedEvent)]
 struct Accepted {
     #[schema(value_type = String)]
     id: EventId,
@@ -48,6 +49,7 @@ struct Accepted {
 /// One event's acceptance, or a batch's outcomes in its order.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = AcceptedEvents)]
 enum Answer {
     One(Accepted),
     Batch { items: Vec<Outcome> },
@@ -56,6 +58,7 @@ enum Answer {
 /// What became of one event of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = BatchedEvent)]
 enum Outcome {
     Accepted(Accepted),
     Refused { error: ProblemBody },
