@@ -41,10 +41,15 @@ fn is_address(address: &str) -> bool {
             .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
 }
 
+/// The most digits of a number, country code included (ITU-T E.164 §6).
+const MOST_DIGITS: usize = 15;
+
 /// A phone number in E.164 form; national forms are read as of `region`.
 pub fn e164(text: &str, region: &str) -> Option<String> {
     let number = parse_phone(text, region)?;
-    Some(number.format_as(PhoneNumberFormat::E164).into_owned())
+    let written = number.format_as(PhoneNumberFormat::E164).into_owned();
+    // The library lets Germany have 16 digits; E.164 ends at 15, and so do the vendors.
+    (written.len() <= 1 + MOST_DIGITS).then_some(written)
 }
 
 #[cfg(test)]
