@@ -3,7 +3,9 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::automation::Problem;
 use crate::db;
@@ -14,7 +16,7 @@ use crate::vault::VaultError;
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal $status:ident $tr:literal $en:literal;)+) => {
         /// Every code an answer can carry. Published: a code is never renamed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
         pub enum Code {
             $($(#[$doc])* #[serde(rename = $code)] $name,)+
         }
@@ -38,6 +40,16 @@ macro_rules! codes {
         }
     };
 }
+
+/// utoipa's derive does not see names that come through a macro.
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let names = Self::ALL.iter().map(|code| code.as_str());
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build().into()
+    }
+}
+
+impl ToSchema for Code {}
 
 codes! {
     InvalidRequest = "invalid_request" BAD_REQUEST "İstek okunamadı" "The request cannot be read";

@@ -9,6 +9,8 @@ mod contract;
 #[cfg(test)]
 mod deliveries_api;
 #[cfg(test)]
+mod description;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod integrations;
@@ -41,6 +43,7 @@ mod scenarios;
 #[cfg(test)]
 mod storage;
 #[cfg(test)]
+#[expect(dead_code, reason = "the harness is shared with the tests in tests/proof, which use more of it")]
 mod support;
 #[cfg(test)]
 mod support_works;
