@@ -207,7 +207,10 @@ async fn store_one(
 ) -> db::Result<()> {
     let company = setup.id.0;
     match put {
-        Some(put) => connections::put(tx, put, now).await?,
+        Some(put) => {
+            connections::put(tx, put, now).await?;
+            connections::put_account(tx, (company, change.id), put.provider, account_of(change)).await?;
+        }
         None => {
             connections::relabel(tx, company, change.id, &change.label).await?;
             if change.status == "inactive" {
@@ -219,6 +222,12 @@ async fn store_one(
         Some(channel) => connections::default_if_none(tx, company, channel.as_str(), change.id).await,
         None => Ok(()),
     }
+}
+
+/// The vendor's account that tells this company apart behind an address shared by many.
+fn account_of(change: &Change) -> Option<&str> {
+    let setting = change.connector.capabilities.callbacks?.route_setting()?;
+    change.values.as_ref()?.0.get(setting)
 }
 
 /// After the commit: open sessions with the old values end, and what waited for a connection goes on.

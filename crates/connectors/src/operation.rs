@@ -85,6 +85,11 @@ pub struct SendEmail {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
     pub kind: MessageKind,
+    #[serde(default)]
+    pub recipient_type: RecipientType,
+    /// Where the recipient refuses further commercial mail by one click; the engine sets it on the way out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsubscribe: Option<String>,
 }
 
 /// A file to go along. The engine fetches it and hands the bytes over as [`crate::File`], in the same order.

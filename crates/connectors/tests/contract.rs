@@ -51,6 +51,8 @@ fn sample_operation(kind: OperationKind) -> Operation {
             html: None,
             attachments: Vec::new(),
             kind: kind_of,
+            recipient_type,
+            unsubscribe: None,
         }),
         OperationKind::SendSms => Operation::SendSms(SendSms {
             to: "+905321234567".to_owned(),

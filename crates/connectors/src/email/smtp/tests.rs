@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::failure::FailureKind;
-use crate::operation::{MessageKind, Operation};
+use crate::operation::{MessageKind, Operation, RecipientType};
 use crate::smtp::{Cause, SmtpFailure, SmtpReply, Stage};
 use crate::testing::{FakeHttp, FakeSmtp, SmtpCall};
 
@@ -37,6 +37,8 @@ fn email() -> Operation {
         html: None,
         attachments: Vec::new(),
         kind: MessageKind::Informational,
+        recipient_type: RecipientType::Individual,
+        unsubscribe: None,
     })
 }
 
