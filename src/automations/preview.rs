@@ -15,6 +15,7 @@ use crate::automation::{Action, Definition, Due, Event, Problem, Rendered, Scope
 use crate::catalogue;
 use crate::companies::setup::Setup;
 use crate::error::{AppError, AppResult};
+use crate::estimate::{self, Estimate};
 use crate::i18n::Lang;
 use crate::ids::ConnectionId;
 use crate::ingest::plan::{self, Route};
@@ -67,6 +68,8 @@ pub struct ActionPreview {
     pub text: Option<String>,
     pub html: Option<String>,
     pub attachments: Vec<AttachmentPreview>,
+    /// What the text would take, where it is an SMS.
+    pub sms: Option<Estimate>,
     /// What it would go through; null when nothing is connected.
     pub connection: Option<ConnectionPreview>,
     pub error: Option<ProblemView>,
@@ -158,7 +161,8 @@ fn moment(
 
 fn show(setup: &Setup, action: &Action, rendered: Result<Rendered, Problem>, lang: Lang) -> ActionPreview {
     let route = Route::of(setup, action.connection.map(|id| id.0), action.channel);
-    let connection = route.connection.and_then(|id| setup.connection(id)).map(|connection| {
+    let stored = route.connection.and_then(|id| setup.connection(id));
+    let connection = stored.map(|connection| {
         let (label, provider) = (connection.label.clone(), connection.provider.clone());
         ConnectionPreview { id: ConnectionId(connection.id), label, provider }
     });
@@ -170,12 +174,16 @@ fn show(setup: &Setup, action: &Action, rendered: Result<Rendered, Problem>, lan
         text: None,
         html: None,
         attachments: Vec::new(),
+        sms: None,
         connection,
         error: None,
     };
     match rendered {
         Ok(rendered) => {
             shown.to = rendered.to;
+            if let Operation::SendSms(sms) = &rendered.operation {
+                shown.sms = Some(estimate::count(stored, &sms.text));
+            }
             shown.attachments = rendered.operation.attachments().iter().map(attachment).collect();
             (shown.subject, shown.text, shown.html) = texts(rendered.operation);
         }
