@@ -15,6 +15,7 @@ use crate::automation::{Action, Definition, Due, Event, Problem, Rendered, Scope
 use crate::catalogue;
 use crate::companies::setup::Setup;
 use crate::error::{AppError, AppResult};
+use crate::estimate::{self, Estimate};
 use crate::i18n::Lang;
 use crate::ids::ConnectionId;
 use crate::ingest::plan::{self, Route};
@@ -67,6 +68,8 @@ pub struct ActionPreview {
     pub text: Option<String>,
     pub html: Option<String>,
     pub attachments: Vec<AttachmentPreview>,
+    /// What the text would take, where it is an SMS.
+    pub sms: Option<Estimate>,
     /// What it would go through; null when nothing is connected.
     pub connection: Option<ConnectionPreview>,
     /// WhatsApp: the vendor's template `{name, language, variables}` with its places filled.
@@ -177,7 +180,8 @@ fn moment(
 
 fn show(setup: &Setup, action: &Action, rendered: Result<Rendered, Problem>, lang: Lang) -> ActionPreview {
     let route = Route::of(setup, action.connection.map(|id| id.0), action.channel);
-    let connection = route.connection.and_then(|id| setup.connection(id)).map(|connection| {
+    let stored = route.connection.and_then(|id| setup.connection(id));
+    let connection = stored.map(|connection| {
         let (label, provider) = (connection.label.clone(), connection.provider.clone());
         ConnectionPreview { id: ConnectionId(connection.id), label, provider }
     });
@@ -189,6 +193,7 @@ fn show(setup: &Setup, action: &Action, rendered: Result<Rendered, Problem>, lan
         text: None,
         html: None,
         attachments: Vec::new(),
+        sms: None,
         connection,
         whatsapp_template: None,
         error: None,
@@ -198,6 +203,9 @@ fn show(setup: &Setup, action: &Action, rendered: Result<Rendered, Problem>, lan
     match rendered {
         Ok(rendered) => {
             shown.to = rendered.to;
+            if let Operation::SendSms(sms) = &rendered.operation {
+                shown.sms = Some(estimate::count(stored, &sms.text));
+            }
             shown.attachments = rendered.operation.attachments().iter().map(attachment).collect();
             if let Operation::SendWhatsapp(message) = &rendered.operation {
                 shown.whatsapp_template.clone_from(&message.template);
