@@ -214,7 +214,7 @@ async fn a_preview_renders_the_sample_and_sends_nothing(
             "operation": "send_email", "channel": "email", "to": "ayse.yilmaz@example.com",
             "subject": "Proje başlangıç toplantısı", "text": "14:00", "html": "<b>Ayşe Yılmaz</b>",
             "attachments": [{"name": "davet.ics", "url": "https://meet.example.com/proje-baslangic"}],
-            "connection": null, "error": null,
+            "sms": null, "connection": null, "error": null,
         }],
     });
     assert_eq!(preview, expected);
