@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use santral_connectors::operation::{Attachment, AttachmentSource, Operation};
+use santral_connectors::operation::{Attachment, AttachmentSource, Operation, WhatsappTemplate};
 use santral_connectors::{Channel, OperationKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -72,7 +72,18 @@ pub struct ActionPreview {
     pub sms: Option<Estimate>,
     /// What it would go through; null when nothing is connected.
     pub connection: Option<ConnectionPreview>,
+    /// WhatsApp: the vendor's template `{name, language, variables}` with its places filled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub whatsapp_template: Option<WhatsappTemplate>,
     pub error: Option<ProblemView>,
+    /// How long the way before it has to arrive, for a further way of an action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// The action's further ways.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(no_recursion)]
+    pub chain: Vec<Self>,
 }
 
 /// A file that would go along.
@@ -126,9 +137,17 @@ pub fn preview(
         timing_detail,
         actions: actions
             .map(|(index, action)| {
-                let rendered = plan::render(renderer, setup, action, &scope);
-                let rendered = rendered.map_err(|problem| problem.under(&format!("/actions/{index}")));
-                show(setup, action, rendered, lang)
+                let way = |action: &Action, at: String| {
+                    let rendered = plan::render(renderer, setup, action, &scope);
+                    show(setup, action, rendered.map_err(|problem| problem.under(&at)), lang)
+                };
+                let mut shown = way(action, format!("/actions/{index}"));
+                let steps = action.chain.iter().enumerate().map(|(step, further)| {
+                    let shown = way(&further.action, format!("/actions/{index}/chain/{step}"));
+                    ActionPreview { after: Some(further.after.to_string()), ..shown }
+                });
+                shown.chain = steps.collect();
+                shown
             })
             .collect(),
     })
@@ -176,7 +195,10 @@ fn show(setup: &Setup, action: &Action, rendered: Result<Rendered, Problem>, lan
         attachments: Vec::new(),
         sms: None,
         connection,
+        whatsapp_template: None,
         error: None,
+        after: None,
+        chain: Vec::new(),
     };
     match rendered {
         Ok(rendered) => {
@@ -185,6 +207,9 @@ fn show(setup: &Setup, action: &Action, rendered: Result<Rendered, Problem>, lan
                 shown.sms = Some(estimate::count(stored, &sms.text));
             }
             shown.attachments = rendered.operation.attachments().iter().map(attachment).collect();
+            if let Operation::SendWhatsapp(message) = &rendered.operation {
+                shown.whatsapp_template.clone_from(&message.template);
+            }
             (shown.subject, shown.text, shown.html) = texts(rendered.operation);
         }
         Err(problem) => shown.error = Some(ProblemView::new(&problem, lang)),

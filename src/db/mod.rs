@@ -21,6 +21,8 @@ use uuid::Uuid;
 use crate::ids::CompanyId;
 
 pub use connect::DbConfig;
+#[cfg(test)]
+pub use migrate::sqlite_schema;
 pub use migrate::{Migration, latest_version, schema_version};
 pub use row::Row;
 pub(crate) use sql::sql;
