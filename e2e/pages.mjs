@@ -45,6 +45,18 @@ export async function pages(page, demo) {
     "delivery-sent": await first("/app/deliveries?state=sent", /^\/app\/deliveries\/dlv_\w+$/),
     "delivery-scheduled": await first("/app/deliveries?state=scheduled", /^\/app\/deliveries\/dlv_\w+$/),
     "deliveries-retry": "/app/deliveries/retry?state=failed",
+    automations: "/app/automations",
+    editor: await first("/app/automations", /^\/app\/automations\/aut_\w+$/),
+    overview: "/app/overview",
+    welcome: "/app/welcome",
+    templates: "/app/templates",
+    template: await first("/app/templates", /^\/app\/templates\/tpl_\w+$/),
+    audit: "/app/audit",
+    settings: "/app/settings",
+    keys: "/app/developer/keys",
+    webhooks: "/app/developer/webhooks",
+    events: "/app/developer/events",
+    event: await first("/app/developer/events", /^\/app\/developer\/events\/evt_\w+$/),
     missing: "/app/nowhere",
   };
   return Object.fromEntries(Object.entries(found).filter(([, path]) => path));

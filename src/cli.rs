@@ -42,6 +42,10 @@ pub enum Command {
     #[command(subcommand)]
     Keys(KeysCommand),
 
+    /// Look at the audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+
     /// Copy the SQLite database, while the server runs, into a new file.
     ///
     /// The master key file is not copied: keep it elsewhere, for with both a thief has every credential. For PostgreSQL
@@ -97,6 +101,13 @@ pub enum KeysCommand {
         #[command(flatten)]
         settings: Settings,
     },
+}
+
+/// What to do with the audit log.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Hold every company's entries against their chain of hashes; fails where one was changed or taken out.
+    Verify(Settings),
 }
 
 /// What `backup` needs.

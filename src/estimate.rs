@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::companies::setup::Setup;
 use crate::error::{AppError, AppResult};
 use crate::ids::ConnectionId;
+use crate::store::connections::Stored;
 
 /// Longer texts are no SMS by any vendor's count.
 const LONGEST: usize = 20_000;
@@ -86,24 +87,31 @@ pub fn estimate(setup: &Setup, request: &EstimateRequest) -> AppResult<Estimate>
         Some(id) => Some(setup.connection(id.0).ok_or_else(unknown)?),
         None => setup.default_of(Channel::Sms).connection.and_then(|id| setup.connection(id)),
     };
-    let connector = connection.and_then(|connection| find(&connection.provider));
-    let profile = connector.and_then(|connector| connector.capabilities.segments);
-    if request.connection.is_some() && profile.is_none() {
+    if request.connection.is_some() && profile(connection).is_none() {
         return Err(unknown());
     }
+    Ok(count(connection, &request.text))
+}
+
+fn profile(connection: Option<&Stored>) -> Option<&'static SegmentProfile> {
+    find(&connection?.provider)?.capabilities.segments
+}
+
+/// Counts a text as this connection would send it.
+pub fn count(connection: Option<&Stored>, text: &str) -> Estimate {
     let settings: Settings =
         connection.and_then(|stored| serde_json::from_str(&stored.settings).ok()).unwrap_or_default();
     let simplified = settings.get("letters") == Some("simplify");
-    let plain = to_gsm(&request.text);
-    let text = if simplified { &plain } else { &Cow::Borrowed(request.text.as_str()) };
-    let profile = profile.unwrap_or(&USUAL);
-    let changes = !simplified && plain.as_ref() != request.text;
-    Ok(Estimate {
-        provider: connector.map(|connector| connector.id),
+    let plain = to_gsm(text);
+    let sent = if simplified { &plain } else { &Cow::Borrowed(text) };
+    let (own, changes) = (profile(connection), !simplified && plain.as_ref() != text);
+    let profile = own.unwrap_or(&USUAL);
+    Estimate {
+        provider: own.and(connection).and_then(|stored| find(&stored.provider)).map(|connector| connector.id),
         simplified,
-        count: profile.count(text).into(),
+        count: profile.count(sent).into(),
         plain: changes.then(|| Plain { count: profile.count(&plain).into(), text: plain.into_owned() }),
-    })
+    }
 }
 
 fn unknown() -> AppError {

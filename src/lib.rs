@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod automation;
 pub mod automations;
 pub mod catalogue;
@@ -27,6 +28,7 @@ pub mod ingest;
 pub mod live;
 pub mod messaging;
 pub mod outbound;
+pub mod overview;
 pub mod random;
 pub mod retention;
 pub mod run;

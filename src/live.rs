@@ -1,5 +1,6 @@
-//! News for pages that are open: whether a company's deliveries have changed. All pages of a company share one look
-//! every two seconds, so that it costs the same whether one page is open or five hundred, on either database and
+//! News for pages that are open: whether a company's deliveries have changed.
+//!
+//! All pages of a company share one look every two seconds, so that it costs the same whether one page is open or five hundred, on either database and
 //! whichever node did the work.
 
 use std::collections::HashMap;

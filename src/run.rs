@@ -6,7 +6,8 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{self, App};
-use crate::cli::{Backup, Command, ConfigCommand, KeysCommand};
+use crate::audit::{self, Verdict};
+use crate::cli::{AuditCommand, Backup, Command, ConfigCommand, KeysCommand};
 use crate::clock::{Clock, rfc3339};
 use crate::config::{Config, Environment, Known, Settings, reference};
 use crate::db::{Db, DbConfig};
@@ -29,6 +30,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config(ConfigCommand::Reference) => print!("{}", reference()),
         Command::Openapi => println!("{}", api::document().to_pretty_json()?),
         Command::Keys(command) => manage_keys(command).await?,
+        Command::Audit(AuditCommand::Verify(settings)) => return verify(&read(&settings)?).await,
         Command::Backup(Backup { file, settings }) => {
             let db = Db::open(&app::database(&read(&settings)?, false)).await?;
             db.backup(&file).await.with_context(|| format!("cannot write {}", file.display()))?;
@@ -170,6 +172,22 @@ async fn manage_keys(command: KeysCommand) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Says of every company whether its audit log is as it was written.
+async fn verify(config: &Config) -> anyhow::Result<ExitCode> {
+    let verified = audit::verify_all(&beside(config).await?).await?;
+    let mut broken = 0;
+    for (company, verdict) in &verified {
+        match verdict {
+            Verdict::Whole { entries } => println!("{company}  {entries} entries, whole"),
+            Verdict::Broken { seq } => {
+                broken += 1;
+                println!("{company}  BROKEN at entry {seq}");
+            }
+        }
+    }
+    Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The database, for a command beside a server that may be running.

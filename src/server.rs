@@ -1,10 +1,16 @@
 //! The HTTP server: an accept loop of its own, because slow and silent clients must not hold connections.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -41,8 +47,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             accepted = listener.accept() => accepted,
             () = &mut stop => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: others have to close first.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -50,7 +56,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
                 continue;
             }
         };
-        let connection = graceful.watch(connection(stream, router.clone()));
+        let connection = graceful.watch(connection(stream, WithPeer { router: router.clone(), peer }));
         tokio::spawn(async move {
             let _permit = permit;
             if let Err(error) = connection.await {
@@ -64,9 +70,31 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     }
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+/// The router for one connection: its requests know where they come from.
+#[derive(Debug, Clone)]
+struct WithPeer {
+    router: Router,
+    peer: SocketAddr,
+}
 
-fn connection(stream: TcpStream, router: Router) -> Connection {
+impl tower::Service<Request<Incoming>> for WithPeer {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = <Router as tower::Service<Request<Incoming>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        tower::Service::<Request<Incoming>>::poll_ready(&mut self.router, cx)
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        self.router.call(request)
+    }
+}
+
+type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<WithPeer>>;
+
+fn connection(stream: TcpStream, router: WithPeer) -> Connection {
     // Answers are small and wait for nothing: a delayed one helps nobody.
     let _ = stream.set_nodelay(true);
     http1::Builder::new()

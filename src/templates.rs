@@ -59,6 +59,15 @@ impl From<Stored> for TemplateView {
     }
 }
 
+/// All of a company's templates, oldest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn all(app: &App, company: CompanyId) -> AppResult<Vec<TemplateView>> {
+    let mut tx = app.db().company(company).read().await?;
+    Ok(templates::of_company(&mut tx, company.0).await?.into_iter().map(Into::into).collect())
+}
+
 /// Makes a template.
 ///
 /// # Errors

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -18,7 +17,7 @@ use crate::app::{App, AppState};
 use crate::automation::event::{Intake, read};
 use crate::automation::{Event, Problem};
 use crate::companies::setup::Setup;
-use crate::error::{AppError, AppResult, Code};
+use crate::error::{AppError, AppResult, Code, ProblemBody};
 use crate::i18n::Lang;
 use crate::ids::EventId;
 use crate::ingest::{Item, Stored, plan};
@@ -36,6 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// An accepted event.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AcceptedEvent)]
 struct Accepted {
     #[schema(value_type = String)]
     id: EventId,
@@ -44,6 +44,24 @@ struct Accepted {
     /// The deliveries it led to.
     #[schema(value_type = Vec<String>)]
     deliveries: Box<RawValue>,
+}
+
+/// One event's acceptance, or a batch's outcomes in its order.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = AcceptedEvents)]
+enum Answer {
+    One(Accepted),
+    Batch { items: Vec<Outcome> },
+}
+
+/// What became of one event of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = BatchedEvent)]
+enum Outcome {
+    Accepted(Accepted),
+    Refused { error: ProblemBody },
 }
 
 /// Accepts one CloudEvent, structured or binary, or a batch of them. The answer comes when they are durable.
@@ -56,9 +74,9 @@ struct Accepted {
         (serde_json::Value = "application/json"),
     )),
     responses(
-        (status = 202, description = "Durable. A batch answers `{\"items\": […]}` in order, each an accepted event or `{\"error\": problem}`", body = Accepted),
-        (status = "4XX", body = crate::error::ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = crate::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 202, description = "Durable. A batch answers `{\"items\": […]}` in order, each an accepted event or `{\"error\": problem}`", body = Answer),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 async fn accept(
@@ -66,16 +84,16 @@ async fn accept(
     Tenant(setup): Tenant,
     headers: HeaderMap,
     body: Body,
-) -> AppResult<Response> {
+) -> AppResult<(StatusCode, axum::Json<Answer>)> {
     let body = read_body(body, MOST_BYTES).await?;
-    match read(&headers, &body) {
-        Ok(Intake::One(event)) => {
-            let accepted = accept_one(&app, setup, event).await?;
-            Ok((StatusCode::ACCEPTED, axum::Json(accepted)).into_response())
+    let answer = match read(&headers, &body) {
+        Ok(Intake::One(event)) => Answer::One(accept_one(&app, setup, event).await?),
+        Ok(Intake::Batch(events)) => {
+            Answer::Batch { items: accept_batch(&app, setup, &headers, events).await? }
         }
-        Ok(Intake::Batch(events)) => accept_batch(&app, setup, &headers, events).await,
-        Err(problems) => Err(refusal(problems)),
-    }
+        Err(problems) => return Err(refusal(problems)),
+    };
+    Ok((StatusCode::ACCEPTED, axum::Json(answer)))
 }
 
 /// What cannot be read at all is answered otherwise than what can be read and is not right.
@@ -130,7 +148,7 @@ async fn accept_batch(
     setup: Arc<Setup>,
     headers: &HeaderMap,
     events: Vec<Result<Event, Vec<Problem>>>,
-) -> AppResult<Response> {
+) -> AppResult<Vec<Outcome>> {
     if events.len() > MOST_EVENTS {
         return Err(AppError::new(Code::TooLarge).detail(
             format!("Bir istekte en çok {MOST_EVENTS} olay gönderilebilir."),
@@ -140,17 +158,12 @@ async fn accept_batch(
     let lang = headers.get(axum::http::header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let lang = Lang::from_accept_language(lang);
     let events: Vec<Parsed> = events.into_iter().map(|event| event.map_err(AppError::fields)).collect();
-    let mut items = Vec::with_capacity(events.len());
-    for outcome in store_batch(app, setup, events).await? {
-        let item = match outcome {
-            Ok(accepted) => serde_json::to_value(accepted),
-            Err(error) => {
-                serde_json::to_value(error.body(lang)).map(|body| serde_json::json!({ "error": body }))
-            }
-        };
-        items.push(item.map_err(|_| AppError::new(Code::Internal))?);
-    }
-    Ok((StatusCode::ACCEPTED, axum::Json(serde_json::json!({ "items": items }))).into_response())
+    let outcomes = store_batch(app, setup, events).await?;
+    let shown = outcomes.into_iter().map(|outcome| match outcome {
+        Ok(accepted) => Outcome::Accepted(accepted),
+        Err(error) => Outcome::Refused { error: error.body(lang) },
+    });
+    Ok(shown.collect())
 }
 
 /// When nothing was stored and trying again helps, it is the batch that failed: a sender that looks at the status

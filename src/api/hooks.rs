@@ -1,8 +1,7 @@
 //! `/hooks/{provider}/{secret}`: the way in for vendors' receipts, inbound messages and verification challenges.
 
-use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
@@ -44,18 +43,16 @@ async fn shared(
 async fn receive(
     State(app): State<AppState>,
     Path((provider, secret)): Path<(String, String)>,
-    method: Method,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> AppResult<Response> {
+    let (parts, body) = request.into_parts();
     let body = read_body(body, MOST_BYTES).await?;
     let incoming = Incoming {
         provider: &provider,
         secret: &secret,
-        method: &method,
-        query: query.as_deref().unwrap_or_default(),
-        headers: &headers,
+        method: &parts.method,
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
         body: &body,
     };
     let answer = hooks::receive(&app, &incoming).await?;

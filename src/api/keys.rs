@@ -4,16 +4,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 use super::auth::PlatformCaller;
 use super::extract::{Id, Ids, Json, List, PageQuery, Query};
 use crate::app::AppState;
 use crate::companies::keys::{self, KeyRequest, KeyView, NewKey};
-use crate::companies::manage;
 use crate::error::{AppResult, ProblemBody};
 use crate::ids::{CompanyId, KeyId};
-use crate::store;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list, mint)).routes(routes!(revoke))
@@ -53,12 +50,7 @@ async fn list(
     Id(company): Id<CompanyId>,
     Query(page): Query<PageQuery>,
 ) -> AppResult<axum::Json<List<KeyView>>> {
-    let page = page.page()?;
-    manage::find(&app, company).await?;
-    let mut tx = app.db().company(company).read().await?;
-    let after = page.after.unwrap_or(Uuid::nil());
-    let rows = store::keys::list(&mut tx, company.0, after, page.fetch()).await?;
-    Ok(axum::Json(page.list(rows, |row| row.id, Into::into)))
+    Ok(axum::Json(keys::list(&app, company, page.page()?).await?))
 }
 
 /// Revokes a key, at once.

@@ -1,8 +1,10 @@
 //! Automations as a company keeps them: made, replaced, deleted, held against what it has connected.
 
+pub mod draft;
 pub mod presets;
-mod preview;
+pub mod preview;
 mod references;
+pub mod try_out;
 mod vendor_templates;
 
 use std::collections::BTreeSet;
@@ -246,6 +248,7 @@ fn row(company: CompanyId, id: AutomationId, parsed: &Parsed, now: i64) -> AppRe
         warnings: json(serde_json::to_string(&warnings))?,
         preset: None,
         paused_channels: None,
+        draft: None,
         created_at: now,
         updated_at: now,
     })

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use santral_connectors::operation::{AppendRows, Attachment, AttachmentSource, Cell, Operation};
+use santral_connectors::operation::{
+    AppendRows, Attachment, AttachmentSource, Cell, Operation, WhatsappTemplate,
+};
 use santral_connectors::{Channel, OperationKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +17,7 @@ use crate::automation::{Action, Definition, Due, Event, Problem, Rendered, Scope
 use crate::catalogue;
 use crate::companies::setup::Setup;
 use crate::error::{AppError, AppResult};
+use crate::estimate::{self, Estimate};
 use crate::i18n::Lang;
 use crate::ids::ConnectionId;
 use crate::ingest::plan::{self, Route};
@@ -68,9 +71,22 @@ pub struct ActionPreview {
     pub text: Option<String>,
     pub html: Option<String>,
     pub attachments: Vec<AttachmentPreview>,
+    /// What the text would take, where it is an SMS.
+    pub sms: Option<Estimate>,
     /// What it would go through; null when nothing is connected.
     pub connection: Option<ConnectionPreview>,
+    /// WhatsApp: the vendor's template `{name, language, variables}` with its places filled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub whatsapp_template: Option<WhatsappTemplate>,
     pub error: Option<ProblemView>,
+    /// How long the way before it has to arrive, for a further way of an action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// The action's further ways.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(no_recursion)]
+    pub chain: Vec<Self>,
 }
 
 /// A file that would go along.
@@ -124,9 +140,17 @@ pub fn preview(
         timing_detail,
         actions: actions
             .map(|(index, action)| {
-                let rendered = plan::render(renderer, setup, action, &scope);
-                let rendered = rendered.map_err(|problem| problem.under(&format!("/actions/{index}")));
-                show(setup, action, rendered, lang)
+                let way = |action: &Action, at: String| {
+                    let rendered = plan::render(renderer, setup, action, &scope);
+                    show(setup, action, rendered.map_err(|problem| problem.under(&at)), lang)
+                };
+                let mut shown = way(action, format!("/actions/{index}"));
+                let steps = action.chain.iter().enumerate().map(|(step, further)| {
+                    let shown = way(&further.action, format!("/actions/{index}/chain/{step}"));
+                    ActionPreview { after: Some(further.after.to_string()), ..shown }
+                });
+                shown.chain = steps.collect();
+                shown
             })
             .collect(),
     })
@@ -159,7 +183,8 @@ fn moment(
 
 fn show(setup: &Setup, action: &Action, rendered: Result<Rendered, Problem>, lang: Lang) -> ActionPreview {
     let route = Route::of_action(setup, action);
-    let connection = route.connection.and_then(|id| setup.connection(id)).map(|connection| {
+    let stored = route.connection.and_then(|id| setup.connection(id));
+    let connection = stored.map(|connection| {
         let (label, provider) = (connection.label.clone(), connection.provider.clone());
         ConnectionPreview { id: ConnectionId(connection.id), label, provider }
     });
@@ -171,13 +196,23 @@ fn show(setup: &Setup, action: &Action, rendered: Result<Rendered, Problem>, lan
         text: None,
         html: None,
         attachments: Vec::new(),
+        sms: None,
         connection,
+        whatsapp_template: None,
         error: None,
+        after: None,
+        chain: Vec::new(),
     };
     match rendered {
         Ok(rendered) => {
             shown.to = rendered.to;
+            if let Operation::SendSms(sms) = &rendered.operation {
+                shown.sms = Some(estimate::count(stored, &sms.text));
+            }
             shown.attachments = rendered.operation.attachments().iter().map(attachment).collect();
+            if let Operation::SendWhatsapp(message) = &rendered.operation {
+                shown.whatsapp_template.clone_from(&message.template);
+            }
             (shown.subject, shown.text, shown.html) = texts(rendered.operation);
         }
         Err(problem) => shown.error = Some(ProblemView::new(&problem, lang)),

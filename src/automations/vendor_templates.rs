@@ -1,5 +1,6 @@
 //! The WhatsApp templates that an automation names, held against those the vendor has.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -33,8 +34,8 @@ pub(super) async fn check(app: &App, company: CompanyId, definition: &Definition
     for (at, connection, template) in named {
         let default = || setup.default_of(Channel::Whatsapp).connection.map(ConnectionId);
         let Some(connection) = connection.or_else(default) else { continue };
-        if !known.contains_key(&connection) {
-            known.insert(connection, listed(app, &setup, connection).await);
+        if let Entry::Vacant(place) = known.entry(connection) {
+            place.insert(listed(app, &setup, connection).await);
         }
         let Some(Some(listed)) = known.get(&connection) else { continue };
         match judge(template, listed) {

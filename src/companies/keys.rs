@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::change::Change;
+use super::manage;
 use super::name::Name;
+use crate::api::extract::{List, Page};
 use crate::app::{App, hint};
 use crate::clock::rfc3339;
 use crate::error::{AppError, AppResult, Code};
@@ -55,6 +58,18 @@ impl From<Stored> for KeyView {
             last_used_at: key.last_used_at.map(rfc3339),
         }
     }
+}
+
+/// A company's keys in the order of their creation.
+///
+/// # Errors
+/// `not_found` when there is no such company.
+pub async fn list(app: &App, company: CompanyId, page: Page) -> AppResult<List<KeyView>> {
+    manage::find(app, company).await?;
+    let mut tx = app.db().company(company).read().await?;
+    let after = page.after.unwrap_or(Uuid::nil());
+    let rows = keys::list(&mut tx, company.0, after, page.fetch()).await?;
+    Ok(page.list(rows, |row| row.id, Into::into))
 }
 
 /// Makes a key.

@@ -84,6 +84,7 @@ pub struct ChoiceView {
 
 /// Ready-made values for a well-known service.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProviderPreset)]
 pub struct PresetView {
     pub id: &'static str,
     pub name: &'static str,

@@ -33,9 +33,10 @@ migrations! { 1 "0001_first", 2 "0002_oauth", 3 "0003_messaging", 4 "0004_pages"
 /// Serialises nodes that start together (`pg_advisory_xact_lock`).
 const LOCK: i64 = 0x5a17_7261;
 
-/// Every step of the schema, oldest first.
-pub fn migrations() -> impl Iterator<Item = &'static Migration> {
-    MIGRATIONS.iter()
+/// All of SQLite's schema, for tests that hold the program against it.
+#[cfg(test)]
+pub fn sqlite_schema() -> String {
+    MIGRATIONS.iter().map(|migration| migration.sqlite).collect()
 }
 
 /// The schema version this program was written for.

@@ -21,7 +21,9 @@ use uuid::Uuid;
 use crate::ids::CompanyId;
 
 pub use connect::DbConfig;
-pub use migrate::{Migration, latest_version, migrations, schema_version};
+#[cfg(test)]
+pub use migrate::sqlite_schema;
+pub use migrate::{Migration, latest_version, schema_version};
 pub use row::Row;
 pub(crate) use sql::sql;
 pub use sql::{Registered, Sql};

@@ -3,6 +3,8 @@
 //! Everything a finished attempt changes is committed before its slot is used again, and nothing is lost when the
 //! database is away: what happened at a vendor is kept here until it can be written down.
 
+mod afterwards;
+
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,20 +16,19 @@ use uuid::Uuid;
 
 use super::Engine;
 use super::gate::{self, Gate, Stop, Verdict};
+use super::inquire;
 use super::lanes::{Lane, Pick};
 use super::lease::Term;
 use super::perform::{Job, SentNote, carry_out, carry_out_many};
-use super::receipts::{self, Ears};
-use super::{chains, inbox, inquire};
 use crate::clock::Micros;
 use crate::companies::setup::Setup;
 use crate::db::{self, Tx};
 use crate::faults::{Point, reach};
-use crate::ids::{CompanyId, DeliveryId};
+use crate::ids::CompanyId;
 use crate::store::consents::{self, Statement};
 use crate::store::deliveries::{self, NewDelivery, Settlement};
 use crate::store::jobs::{self, Again, Claim, NewJob, Phase};
-use crate::store::receipts::{self as stored, VendorMessage};
+use crate::store::receipts as stored;
 use crate::store::{companies, connections, webhooks};
 use crate::telemetry::metrics::COMMIT_BATCH_SIZE;
 use crate::telemetry::metrics::UNWRITABLE;
@@ -377,60 +378,9 @@ async fn endings(
     let ours: Vec<_> = settled().filter(|settled| ours.contains(&settled.claim.id)).collect();
     let refusals: Vec<_> = ours.iter().filter_map(|settled| settled.refusal.clone()).collect();
     consents::record(tx, &refusals).await?;
-    outcome.waiting.extend(sent(tx, &ours, platform.clone(), now).await?);
-    outcome.waiting.extend(follow(tx, &ours, platform, now).await?);
+    outcome.waiting.extend(afterwards::sent(tx, &ours, platform.clone(), now).await?);
+    outcome.waiting.extend(afterwards::follow(tx, &ours, platform, now).await?);
     Ok(())
-}
-
-/// Remembers the vendors' ids of what was sent, and takes in what was said of it before this commit.
-async fn sent(
-    tx: &mut Tx,
-    ours: &[&Settled],
-    platform: Option<Arc<Setup>>,
-    now: Micros,
-) -> db::Result<Vec<(Lane, Micros)>> {
-    let notes: Vec<_> =
-        ours.iter().filter_map(|settled| Some((settled.claim, settled.sent.as_ref()?))).collect();
-    if notes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let message = |(claim, note): &(Claim, &SentNote)| {
-        Some(VendorMessage {
-            company: claim.lane.company,
-            connection: note.connection,
-            vendor_id: note.vendor_id.clone()?,
-            recipient: note.recipient.clone(),
-            delivery: claim.id,
-            sent_at: note.at,
-        })
-    };
-    let messages: Vec<_> = notes.iter().filter_map(message).collect();
-    stored::remember(tx, &messages).await?;
-    let keys = notes.iter().flat_map(|(claim, note)| {
-        let own = DeliveryId(claim.id).to_string();
-        let ids = note.vendor_id.clone().into_iter().chain([own]);
-        ids.map(|id| (claim.lane.company, note.connection, id))
-    });
-    let early = inbox::take_early(tx, &keys.collect::<Vec<_>>()).await?;
-    let setups = inbox::setups(notes.iter().map(|(_, note)| Arc::clone(&note.setup)));
-    Ok(receipts::apply(tx, &Ears { setups, platform }, &early, now).await?.waiting)
-}
-
-/// Lets what comes later in a chain know how those before it ended.
-async fn follow(
-    tx: &mut Tx,
-    ours: &[&Settled],
-    platform: Option<Arc<Setup>>,
-    now: Micros,
-) -> db::Result<Vec<(Lane, Micros)>> {
-    let chained: Vec<_> = ours.iter().filter(|settled| settled.follows.is_some()).collect();
-    if chained.is_empty() {
-        return Ok(Vec::new());
-    }
-    let ended: Vec<_> =
-        chained.iter().map(|settled| (settled.claim.lane.company, settled.claim.id)).collect();
-    let setups = inbox::setups(chained.iter().filter_map(|settled| settled.follows.clone()));
-    chains::follow(tx, &Ears { setups, platform }, &ended, now).await
 }
 
 async fn mark_broken(tx: &mut Tx, company: Uuid, broken: &Broken) -> db::Result<Option<Uuid>> {

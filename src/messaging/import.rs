@@ -114,6 +114,9 @@ pub async fn import(
     Ok(Imported { recorded: statements.len(), refused: bad.len(), problems: told.collect() })
 }
 
+/// Lines that could not be used, with what is wrong.
+type Bad = Vec<(u64, Problem)>;
+
 struct Reading<'a> {
     setup: &'a Setup,
     query: &'a ImportQuery,
@@ -121,7 +124,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn read(&self, file: &[u8]) -> AppResult<(Vec<Statement>, Vec<(u64, Problem)>)> {
+    fn read(&self, file: &[u8]) -> AppResult<(Vec<Statement>, Bad)> {
         let file = file.strip_prefix("\u{feff}".as_bytes()).unwrap_or(file);
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter(file))

@@ -1,70 +1,18 @@
 //! The last question before a byte leaves: may this call still be made?
 //!
 //! A worker can freeze after it took a delivery and thaw when another worker already has it. So the lease is asked for
-//! at the last possible moment, and whether that moment was reached tells "certainly not sent" from "perhaps sent".
+//! at the last possible moment, and whether that moment was reached tells "certainly not sent" from "perhaps sent"
+//! (`latch.rs`).
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::latch::Gate;
 use crate::faults::{BUILT_IN, Point, reach};
-
-/// Whether the caller still holds the right to send. Quick and without side effects.
-pub type Permit = Arc<dyn Fn() -> bool + Send + Sync>;
-
-const WAITING: u8 = 0;
-const OPEN: u8 = 1;
-const DENIED: u8 = 2;
-const UNREACHED: u8 = 3;
-
-/// Opens once or never.
-pub(super) struct Gate {
-    state: AtomicU8,
-    permit: Option<Permit>,
-}
-
-/// How far a call came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Passage {
-    /// Bytes may have left.
-    Open,
-    /// The permit was gone; nothing left.
-    Denied,
-    /// It never came to sending; nothing left, and nothing will.
-    Unreached,
-}
-
-impl Gate {
-    pub(super) fn new(permit: Option<Permit>) -> Self {
-        Self { state: AtomicU8::new(WAITING), permit }
-    }
-
-    /// Asks the permit, the first time; the answer stands from then on.
-    fn pass(&self) -> bool {
-        let state = self.state.load(Ordering::Acquire);
-        if state != WAITING {
-            return state == OPEN;
-        }
-        let answer = if self.permit.as_ref().is_none_or(|permit| permit()) { OPEN } else { DENIED };
-        match self.state.compare_exchange(WAITING, answer, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => answer == OPEN,
-            Err(settled) => settled == OPEN,
-        }
-    }
-
-    /// Lets nothing pass any more and tells what did.
-    pub(super) fn shut(&self) -> Passage {
-        match self.state.compare_exchange(WAITING, UNREACHED, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) | Err(UNREACHED) => Passage::Unreached,
-            Err(DENIED) => Passage::Denied,
-            Err(_) => Passage::Open,
-        }
-    }
-}
 
 /// A request body behind a gate.
 ///
@@ -134,7 +82,6 @@ impl Body for Gated {
     fn size_hint(&self) -> SizeHint {
         let length = self.content.as_ref().map_or(0, Bytes::len) as u64;
         // Behind a closed gate an empty body must be polled, or else its head would leave: so it may not look empty.
-        let denied = matches!(self.gate.state.load(Ordering::Acquire), DENIED | UNREACHED);
-        SizeHint::with_exact(if denied { length.max(1) } else { length })
+        SizeHint::with_exact(if self.gate.is_closed() { length.max(1) } else { length })
     }
 }

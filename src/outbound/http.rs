@@ -20,8 +20,9 @@ use santral_connectors::http::Http;
 use santral_connectors::{Failure, FailureKind};
 use url::{Host, Url};
 
-use super::gate::{Gate, Gated, Permit};
+use super::gate::Gated;
 use super::guard::Guard;
+use super::latch::{Gate, Permit};
 use super::{OutboundError, Trust};
 use classify::Broken;
 use resolve::GuardedResolver;

@@ -7,12 +7,14 @@
 mod gate;
 pub mod guard;
 pub mod http;
+mod latch;
 mod ranges;
 pub mod smtp;
 #[cfg(test)]
 mod testing;
 mod tls;
 
+use std::sync::atomic;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -21,9 +23,9 @@ use santral_connectors::http::Http;
 use santral_connectors::smtp::Smtp;
 use uuid::Uuid;
 
-pub use gate::Permit;
 pub use guard::Guard;
 pub use http::{Fetched, HttpClient};
+pub use latch::Permit;
 pub use smtp::{PoolKey, SmtpClient};
 
 /// What the operator decides about outgoing calls.

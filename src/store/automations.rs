@@ -19,6 +19,8 @@ pub struct Stored {
     pub preset: Option<String>,
     /// The channels, joined by `, `, for want of which it was switched off when it was made from a preset.
     pub paused_channels: Option<String>,
+    /// A definition that is being worked on, as JSON; it need not be right yet.
+    pub draft: Option<String>,
     pub created_at: Micros,
     pub updated_at: Micros,
 }
@@ -28,11 +30,12 @@ sql! {
     LIST = "select * from automations where company_id = $1 and id > $2 order by id limit $3";
     FIND = "select * from automations where company_id = $1 and id = $2";
     PUT = "insert into automations (company_id, id, name, enabled, trigger_type, definition, warnings, preset,
-            paused_channels, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (company_id, id) do update set
+            paused_channels, draft, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict (company_id, id) do update set
             name = excluded.name, enabled = excluded.enabled, trigger_type = excluded.trigger_type,
             definition = excluded.definition, warnings = excluded.warnings,
-            paused_channels = excluded.paused_channels, updated_at = excluded.updated_at";
+            paused_channels = excluded.paused_channels, draft = excluded.draft, updated_at = excluded.updated_at";
+    SET_DRAFT = "update automations set draft = $3 where company_id = $1 and id = $2";
     COUNT = "select count(*) as automations from automations where company_id = $1";
     DELETE = "delete from automations where company_id = $1 and id = $2";
 }
@@ -48,6 +51,7 @@ fn stored(row: &Row) -> Result<Stored> {
         warnings: row.text("warnings")?,
         preset: row.opt_text("preset")?,
         paused_channels: row.opt_text("paused_channels")?,
+        draft: row.opt_text("draft")?,
         created_at: row.i64("created_at")?,
         updated_at: row.i64("updated_at")?,
     })
@@ -83,10 +87,16 @@ pub async fn put(tx: &mut Tx, a: &Stored) -> Result<()> {
         a.warnings.as_str(),
         a.preset.as_deref(),
         a.paused_channels.as_deref(),
+        a.draft.as_deref(),
         a.created_at,
         a.updated_at,
     ];
     tx.execute(&PUT, args).await.map(drop)
+}
+
+/// Keeps what a person is working on; says whether there is such an automation.
+pub async fn set_draft(tx: &mut Tx, company: Uuid, id: Uuid, draft: Option<&str>) -> Result<bool> {
+    Ok(tx.execute(&SET_DRAFT, args![company, id, draft]).await? > 0)
 }
 
 /// Says whether there was one.

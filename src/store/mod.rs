@@ -1,5 +1,6 @@
 //! One file per table, more where its statements are many: functions over a transaction. SQL lives here and nowhere else.
 
+pub mod audit;
 pub mod automations;
 pub mod batches;
 pub mod blobs;
@@ -23,6 +24,7 @@ pub mod oauth;
 pub mod receipts;
 pub mod retention;
 pub mod sessions;
+pub mod statistics;
 pub mod tasks;
 pub mod templates;
 pub mod webhooks;

@@ -1,6 +1,8 @@
 //! Around every page: who looks, whether another site asks, what the browser may load, and errors as pages.
 
-use axum::extract::{Request, State};
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
@@ -11,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use super::error_page;
 use super::visitor::Visitor;
 use crate::app::AppState;
+use crate::audit;
 use crate::config::Config;
 use crate::error::{AppError, Code};
 use crate::i18n::Lang;
@@ -29,6 +32,7 @@ pub(super) async fn around(State(app): State<AppState>, mut request: Request, ne
     if let Some(visitor) = &visitor {
         request.extensions_mut().insert(visitor.clone());
     }
+    let note = visitor.as_ref().filter(|_| !is_safe).and_then(|_| Note::of(&request));
     let mut response = match failed {
         Some(error) => error.into_response(),
         None if is_foreign => AppError::new(Code::Forbidden)
@@ -36,11 +40,61 @@ pub(super) async fn around(State(app): State<AppState>, mut request: Request, ne
             .into_response(),
         None => next.run(request).await,
     };
+    if let (Some(visitor), Some(note)) = (&visitor, note)
+        && has_changed(&response)
+        && let Err(error) =
+            audit::record(&app, &visitor.session, &note.action, (&note.target, &note.address)).await
+    {
+        tracing::error!(%error, action = note.action, "the audit log could not be written");
+    }
     if let Some(error) = response.extensions_mut().remove::<AppError>() {
         response = error_page::show(&error, (visitor.as_ref(), lang), &app.config.public_url);
     }
     dress(&app.config, response.headers_mut());
     response
+}
+
+/// What is written down of a request that changes something.
+struct Note {
+    /// The route, such as `/app/connections/{id}/disconnect`.
+    action: String,
+    target: String,
+    address: String,
+}
+
+impl Note {
+    /// None for what changes nothing of the company's: how the pages look, what is only shown.
+    fn of(request: &Request) -> Option<Self> {
+        let route = request.extensions().get::<MatchedPath>()?.as_str();
+        if matches!(route, "/app/language" | "/app/theme" | "/app/sign-out") || route.ends_with("/preview") {
+            return None;
+        }
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        Some(Self {
+            action: route.to_owned(),
+            target: request.uri().path().to_owned(),
+            address: address(peer, request.headers()),
+        })
+    }
+}
+
+/// The browser's address: behind a proxy on this machine or its network, the one that the proxy saw.
+fn address(peer: Option<IpAddr>, headers: &HeaderMap) -> String {
+    let is_near = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local(),
+    };
+    let forwarded =
+        headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
+    let forwarded = forwarded.and_then(|list| list.rsplit(',').next()).and_then(|ip| ip.trim().parse().ok());
+    let seen = if peer.is_none_or(is_near) { forwarded.or(peer) } else { peer };
+    seen.map_or_else(|| "–".to_owned(), |ip| ip.to_string())
+}
+
+/// A form that did something sends the browser on, or shows what it has made.
+fn has_changed(response: &Response) -> bool {
+    response.extensions().get::<AppError>().is_none()
+        && (response.status().is_redirection() || response.status().is_success())
 }
 
 /// Whether a form comes from one of our own pages. A browser that sends neither header is asked for the form's token
@@ -77,5 +131,22 @@ fn dress(config: &Config, headers: &mut HeaderMap) {
     if !headers.contains_key(CACHE_CONTROL) {
         // Also the back button asks again: what was on a page before signing out is gone.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_near_proxy_is_believed_about_the_browsers_address() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.9".parse().expect("a header"));
+        let near = Some(IpAddr::from([127, 0, 0, 1]));
+        let far = Some(IpAddr::from([198, 51, 100, 7]));
+        assert_eq!(address(near, &headers), "203.0.113.9");
+        assert_eq!(address(far, &headers), "198.51.100.7");
+        headers.insert("x-forwarded-for", "<script>".parse().expect("a header"));
+        assert_eq!((address(near, &headers), address(None, &headers)), ("127.0.0.1".into(), "–".into()));
     }
 }

@@ -17,7 +17,7 @@ use crate::sessions::{self, cookie_names};
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
-        .route("/app", get(async |v: Visitor| Redirect::to(&v.to("/app/integrations"))))
+        .route("/app", get(async |v: Visitor| Redirect::to(&v.to("/app/overview"))))
         .route("/app/enter/{link}", get(enter))
         .route("/app/sign-out", post(sign_out))
         .route("/app/language", post(language))
@@ -38,7 +38,7 @@ async fn enter(
     let destination = headers.get("sec-fetch-dest").map(HeaderValue::as_bytes);
     let framed = matches!(destination, Some(b"iframe" | b"frame"));
     let (secret, _) = sessions::open(&app, &link, framed).await?;
-    let to = query.get("to").filter(|to| is_own(to)).unwrap_or("/app/integrations");
+    let to = query.get("to").filter(|to| is_own(to)).unwrap_or("/app/overview");
     let mut response = Redirect::to(&format!("{}{to}", app.config.public_url.prefix())).into_response();
     response.headers_mut().append(SET_COOKIE, cookie(&app, framed, secret.expose())?);
     Ok(response)
@@ -125,7 +125,7 @@ fn back(v: &Visitor, headers: &HeaderMap) -> Redirect {
             .filter(|route| is_own(route))
             .map(ToOwned::to_owned)
     });
-    Redirect::to(&v.to(route.as_deref().unwrap_or("/app/integrations")))
+    Redirect::to(&v.to(route.as_deref().unwrap_or("/app/overview")))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(super) fn number(value: i64, lang: Lang) -> String {
         text.push('−');
     }
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(if lang == Lang::Tr { '.' } else { ',' });
         }
         text.push(digit);

@@ -1,16 +1,26 @@
-//! The pages of the Integration Center, for people: HTML from the server, one file per page. As `api/`, a thin face of
-//! the use cases: a handler reads what was asked, calls one of them, and shows what it gave.
+//! The pages of the Integration Center, for people: HTML from the server, one file per page.
+//!
+//! As `api/`, a thin face of the use cases: a handler reads what was asked, calls one of them, and shows what it gave.
 
 mod around;
 mod assets;
+mod audit_log;
+mod automation_parts;
+mod automations;
 mod bulk;
+mod chart;
 mod connect;
 mod connection;
 mod deliveries;
 mod delivery;
 mod delivery_parts;
+mod developer;
+mod editor;
+mod editor_form;
+mod editor_steps;
 mod enter;
 mod error_page;
+mod event_log;
 mod fields;
 mod format;
 mod icons;
@@ -18,10 +28,15 @@ mod integrations;
 mod layout;
 mod live;
 mod logos;
+mod overview;
 mod parts;
+mod preview;
+mod settings;
+mod templates;
 mod texts;
 mod timeline;
 mod visitor;
+mod welcome;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -39,8 +54,18 @@ pub fn routes(app: &AppState) -> Router<AppState> {
         .merge(connection::routes())
         .merge(deliveries::routes())
         .merge(bulk::routes())
+        .merge(automations::routes())
+        .merge(editor::routes())
+        .merge(preview::routes())
         .merge(delivery::routes())
         .merge(live::routes())
+        .merge(overview::routes())
+        .merge(welcome::routes())
+        .merge(templates::routes())
+        .merge(developer::routes())
+        .merge(event_log::routes())
+        .merge(settings::routes())
+        .merge(audit_log::routes())
         .route("/a/{hash}/{*name}", axum::routing::get(assets::serve))
         .route("/app/{*lost}", any(async || AppError::not_found()))
         .layer(from_fn_with_state(app.clone(), around::around))

@@ -1,7 +1,7 @@
 //! The CRM's ears: endpoints that hear of deliveries and connections, of one company or (the platform's) of all.
 
 mod address;
-mod types;
+pub mod types;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -81,6 +81,15 @@ impl From<Stored> for WebhookView {
             created_at: rfc3339(webhook.created_at),
         }
     }
+}
+
+/// All of an owner's endpoints, oldest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn all(app: &App, owner: CompanyId) -> AppResult<Vec<WebhookView>> {
+    let mut tx = app.db().company(owner).read().await?;
+    Ok(webhooks::of_company(&mut tx, owner.0).await?.into_iter().map(Into::into).collect())
 }
 
 /// Makes an endpoint.

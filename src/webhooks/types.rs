@@ -3,7 +3,7 @@
 use crate::automation::Problem;
 
 /// All news there is.
-const KNOWN: [&str; 11] = [
+pub const KNOWN: [&str; 11] = [
     "delivery.sent",
     "delivery.delivered",
     "delivery.failed",

@@ -122,7 +122,7 @@ async fn every_mistake_is_told_at_its_place_and_nothing_is_stored() {
     let (_server, client) = start(Engine::Sqlite).await;
     let body = json!({
         "name": "", "trigger": {}, "when": "data ==", "timing": {"delay": "soon"}, "colour": "red",
-        "actions": [{"operation": "send_email", "to": "{{", "subject": "x", "text": "x", "kind": "commercial"}],
+        "actions": [{"operation": "send_email", "to": "{{", "subject": "x", "text": "x", "kind": "reklam"}],
     });
     let refused = client.post("/api/automations", body).await.refused();
     let places: Vec<_> = refused.iter().map(|(at, _)| at.as_str()).collect();
@@ -214,7 +214,7 @@ async fn a_preview_renders_the_sample_and_sends_nothing(
             "operation": "send_email", "channel": "email", "to": "ayse.yilmaz@example.com",
             "subject": "Proje başlangıç toplantısı", "text": "14:00", "html": "<b>Ayşe Yılmaz</b>",
             "attachments": [{"name": "davet.ics", "url": "https://meet.example.com/proje-baslangic"}],
-            "connection": null, "error": null,
+            "sms": null, "connection": null, "error": null,
         }],
     });
     assert_eq!(preview, expected);

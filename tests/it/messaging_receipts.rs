@@ -216,3 +216,40 @@ async fn an_erased_persons_receipts_are_forgotten_and_change_nothing(
     let after = it.api.get(&format!("/api/deliveries/{id}")).await.expect(200);
     assert_eq!((&after["state"], &after["to"], states(&after)), (&json!("sent"), &Value::Null, Vec::new()));
 }
+
+#[rstest]
+#[tokio::test]
+async fn one_address_serves_all_the_companies_of_an_app(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let it = start(engine, &["whatsapp"]).await;
+    let platform = it.server.platform();
+    let shared = platform.get("/api/hooks/whatsapp").await.expect(200);
+    let url = shared["url"].as_str().unwrap().to_owned();
+    let path = url[url.find("/hooks/").unwrap()..].to_owned();
+    let challenge = async |token: &str| {
+        let query = format!("{path}?hub.mode=subscribe&hub.challenge=4711&hub.verify_token={token}");
+        let answer = it.api.request(Method::GET, &query).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(challenge(shared["verify_token"].as_str().unwrap()).await, (200, "4711".to_owned()));
+    assert_eq!(challenge("baska").await.0, 403);
+    it.sandbox.phones().set_callback(Vendor::Whatsapp, Some(url));
+    let template = json!({"name": "siparis_hazir", "language": "tr", "variables": {"1": "Ali", "2": "S-1"}});
+    let message =
+        json!({"channel": "whatsapp", "to": ALI, "kind": "informational", "whatsapp_template": template});
+    let id = send(&it.api, message).await;
+    let message = taken(&it, 1).await;
+    it.in_state(&id, "sent").await;
+    report(&it, &message, Outcome::Delivered).await;
+    it.in_state(&id, "delivered").await;
+    // The address proves nothing without the app's signature.
+    let body = json!({"object": "whatsapp_business_account", "entry": [{"changes": [{"value": {
+        "metadata": {"phone_number_id": "106540352242922"},
+        "statuses": [{"id": message.id, "status": "failed", "recipient_id": "905321234567"}]}}]}]});
+    let request = it.api.request(Method::POST, &path).header("content-type", "application/json");
+    it.api.send(request.body(body.to_string())).await;
+    assert_eq!(states(&it.in_state(&id, "delivered").await), ["delivered"]);
+    assert_eq!(platform.get("/api/hooks/netgsm").await.status, 404);
+    assert_eq!(platform.with_key("x").get("/api/hooks/whatsapp").await.status, 401);
+}

@@ -1,7 +1,10 @@
 //! The pages as a browser sees them: the way in, forms that only their own session can post, roles, other companies,
 //! and data that means harm.
 
+mod automating;
 mod connecting;
+mod delivering;
+mod managing;
 
 use reqwest::Method;
 use rstest::rstest;
@@ -124,7 +127,7 @@ async fn a_form_is_taken_only_from_its_own_session_and_site() {
     let server = Server::start(Engine::Sqlite, |_| {}).await;
     let company = server.platform().create_company("Örnek A.Ş.").await;
     let mut browser = Browser::of(&server, &company.id, "admin").await;
-    let mut other = Browser::of(&server, &company.id, "admin").await;
+    let other = Browser::of(&server, &company.id, "admin").await;
     let stolen = other.csrf.clone();
 
     let without = browser.form("/app/language", &[("to", "en")]);

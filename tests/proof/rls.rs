@@ -47,7 +47,7 @@ const THEIRS: Uuid = Uuid::from_u128(0xbbbb);
 impl Table {
     fn kind(&self) -> Kind {
         match self.name.as_str() {
-            "companies" | "jobs" | "tasks" => Kind::Shared,
+            "companies" | "jobs" | "tasks" | "vendor_accounts" => Kind::Shared,
             _ if self.columns.iter().any(|column| column.name == "company_id") => Kind::Company,
             _ => Kind::System,
         }

@@ -41,10 +41,15 @@ fn is_address(address: &str) -> bool {
             .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
 }
 
+/// The most digits of a number, country code included (ITU-T E.164 §6).
+const MOST_DIGITS: usize = 15;
+
 /// A phone number in E.164 form; national forms are read as of `region`.
 pub fn e164(text: &str, region: &str) -> Option<String> {
     let number = parse_phone(text, region)?;
-    Some(number.format_as(PhoneNumberFormat::E164).into_owned())
+    let written = number.format_as(PhoneNumberFormat::E164).into_owned();
+    // The library lets Germany have 16 digits; E.164 ends at 15, and so do the vendors.
+    (written.len() <= 1 + MOST_DIGITS).then_some(written)
 }
 
 #[cfg(test)]
@@ -99,6 +104,24 @@ mod tests {
         assert_eq!(e164("532 123 45 67", "TR").as_deref(), Some("+905321234567"));
         assert_eq!(e164("+44 20 7946 0958", "TR").as_deref(), Some("+442079460958"));
         assert_eq!(e164("020 7946 0958", "GB").as_deref(), Some("+442079460958"));
+        for spelling in [
+            "05321234567",
+            "5321234567",
+            "905321234567",
+            "+905321234567",
+            "00905321234567",
+            "+90 (532) 123 45 67",
+            "0532-123-45-67",
+            "0532.123.45.67",
+            "0532/123 45 67",
+            "(0532) 123 45 67",
+            "٠٥٣٢ ١٢٣ ٤٥ ٦٧",
+            "۰۵۳۲ ۱۲۳ ۴۵ ۶۷",
+            "0532\u{a0}123\u{a0}45\u{a0}67",
+            "tel:+905321234567",
+        ] {
+            assert_eq!(e164(spelling, "TR").as_deref(), Some("+905321234567"), "{spelling}");
+        }
         for bad in ["", "112", "abc", "0532", "+90532123456789012345", "0532 123 45 67, 0533 123 45 67", "\0"]
         {
             assert_eq!(e164(bad, "TR"), None, "{bad}");

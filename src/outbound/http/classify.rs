@@ -5,8 +5,8 @@ use std::io;
 
 use santral_connectors::{Failure, Reason};
 
-use crate::outbound::gate::Passage;
 use crate::outbound::guard::{Refused, ResolveError};
+use crate::outbound::latch::Passage;
 
 /// The answer was larger than the cap.
 pub(super) const TOO_LARGE: &str = "answer_too_large";

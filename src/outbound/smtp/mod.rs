@@ -26,8 +26,8 @@ use santral_connectors::smtp::{Mail, Smtp, SmtpFailure, SmtpReply, SmtpServer, S
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::gate::Permit;
 use super::guard::Guard;
+use super::latch::Permit;
 use super::{OutboundConfig, OutboundError, Trust};
 use pool::Pool;
 pub use pool::PoolKey;

@@ -11,7 +11,7 @@ use super::envelope::{Envelope, StepKind, stuff};
 use super::reply::{Capabilities, Reply};
 use super::wire::{Io, Wire, WireError};
 use crate::faults::{BUILT_IN, Point, reach};
-use crate::outbound::gate::Permit;
+use crate::outbound::latch::Permit;
 
 /// The longest one command may wait for its reply; the mail's own deadline may be nearer.
 pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);

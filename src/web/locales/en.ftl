@@ -265,3 +265,261 @@ advice-cancelled = You can send it again if you like.
 advice-skipped = It was deliberately not sent. You can send it anyway.
 settle-delivered = Mark as delivered
 settle-failed = Mark as failed
+
+automations-sub = What happens by itself when an event comes in.
+automations-none = No automations yet
+automations-none-text = Begin with one of the ready-made ones below.
+automation-on = On
+automation-off = Off
+automation-draft = Draft
+automation-needs-account = Waits for an account
+automation-runs = Last runs
+automation-runs-of = Last runs: { $name }
+automation-new = Automation from scratch
+automation-begin = Create
+automation-name = Name of the automation
+automation-pause = Pause
+automation-enable = Enable
+automation-delete = Delete automation
+automation-delete-title = Delete “{ $name }”?
+automation-delete-text = It no longer runs for events to come. What it has scheduled is not sent.
+presets = Ready-made automations
+preset-add = Add
+preset-add-named = Add: { $name }
+preset-taken = Already added
+done-automation-deleted = The automation is deleted.
+done-automation-switched = The automation was switched.
+done-draft = The draft is saved.
+done-published = The changes are published.
+done-discarded = The draft is deleted; what was published stays.
+done-test-sent = The test message is on its way to you.
+trigger = Trigger
+trigger-event = On which event?
+condition = Condition
+condition-none = On every event
+condition-some = Go on if the condition holds
+condition-expression = Condition expression
+condition-help = If empty, it runs on every event. Example: data.deal.amount > 10000
+sentence-before-event = When
+sentence-after-event = comes in
+sentence-condition = if the condition holds
+delay = Delay
+timing-now = At once
+timing-delay = Some time after the event
+timing-by-event = By a time in the event
+timing-relative = { $field }: { $span }
+timing-field = Time field of the event
+timing-side = Before or after
+timing-before = before
+timing-after = after
+timing-effects = Rescheduling and cancelling
+timing-cancel-on = Events that cancel
+timing-reschedule-on = Events that move the time
+field-meeting-starts = start of the meeting
+field-invoice-due = due date of the invoice
+span-at = at that moment
+span-minutes-after =
+    { $count ->
+        [one] 1 minute after
+       *[other] { $count } minutes after
+    }
+span-hours-after =
+    { $count ->
+        [one] 1 hour after
+       *[other] { $count } hours after
+    }
+span-days-after =
+    { $count ->
+        [one] 1 day after
+       *[other] { $count } days after
+    }
+span-minutes-before =
+    { $count ->
+        [one] 1 minute before
+       *[other] { $count } minutes before
+    }
+span-hours-before =
+    { $count ->
+        [one] 1 hour before
+       *[other] { $count } hours before
+    }
+span-days-before =
+    { $count ->
+        [one] 1 day before
+       *[other] { $count } days before
+    }
+span-count = Length
+span-unit = Unit
+unit-minutes = minutes
+unit-hours = hours
+unit-days = days
+action-number = Action { $number }
+action-add = Add action
+move-up = Move up: { $name }
+move-down = Move down: { $name }
+remove-step = Remove: { $name }
+account-default = Default account
+subject = Subject
+text = Text
+reply-to = Replies go to
+template = Template
+template-none = No template
+more-settings = More settings
+message-kind = Kind of message
+kind-informational = Informational
+kind-commercial = Commercial (needs consent)
+fields-of-event = Fields of the event
+draft-keep = Save draft
+draft-discard = Delete draft
+publish = Publish changes
+publish-blocked =
+    { $count ->
+        [one] Solve 1 problem to publish
+       *[other] Solve { $count } problems to publish
+    }
+warnings =
+    { $count ->
+        [one] Mind 1 point
+       *[other] Mind { $count } points
+    }
+test-to-me = Send a test to me
+preview = Preview
+preview-event = With which event?
+preview-sample = Sample event
+preview-what = What happens here?
+preview-matches = The condition holds.
+preview-no-match = The condition does not hold, nothing is sent.
+preview-now = Sent at once.
+preview-at = Sent at:
+preview-too-late = Not sent, because its time has passed.
+preview-from = From account:
+preview-no-account = No account is connected for this channel
+preview-not-yet =
+    { $count ->
+        [one] Solve 1 problem to see a preview
+       *[other] Solve { $count } problems to see a preview
+    }
+preview-sms-parts =
+    { $parts ->
+        [one] { $chars } characters, 1 SMS
+       *[other] { $chars } characters, { $parts } SMS
+    }
+
+overview-sub = The last { $days } days, today included.
+rate = Delivery rate
+rate-text = Of those that are over
+latency = Median latency
+latency-text = From queueing to the service's yes
+needs-you = Connections that need you
+all-well = All is well
+by-channel = Deliveries by channel
+chart-summary = { $total } deliveries in the last { $days } days, by channel and day.
+as-table = Show as table
+health = Health of the accounts
+health-none = No account is connected yet.
+
+welcome-title = Getting started
+welcome-text = It takes a few minutes, and you can change everything later.
+welcome-go = Begin
+welcome-connect = Connect an account
+welcome-connect-text = Your e-mail account is the easiest to begin with.
+welcome-preset = Add a ready-made automation
+welcome-preset-text = Such as a welcome e-mail for new deals.
+welcome-test = Try it on yourself, then enable it
+welcome-test-text = Open the automation and press “Send a test to me”.
+welcome-live = Go live
+welcome-live-text = As your CRM sends events, deliveries appear here.
+step-done = done
+
+templates-sub = Texts that several automations share.
+templates-none = No templates yet
+templates-none-text = Make one when several automations use the same text.
+template-new = New template
+template-name = Name of the template
+template-sub = Fields are written in double braces.
+template-help = Such fields: data.customer.name, company.name
+template-delete = Delete template
+done-template = The template is saved.
+done-template-deleted = The template is deleted.
+
+audit-sub = Who changed what in these pages, and when. Entries can't be changed.
+audit-none = No entries
+audit-none-text = Changes made in these pages appear here.
+audit-who = Who
+audit-what = What
+audit-where = From where
+deed-connect = Connected an account
+deed-change-connection = Changed a connection
+deed-test-connection = Tested a connection
+deed-switch-connection = Switched a connection on or off
+deed-disconnect = Disconnected an account
+deed-default = Chose the default account
+deed-add-automation = Added an automation
+deed-change-automation = Worked on an automation
+deed-switch-automation = Switched an automation on or off
+deed-delete-automation = Deleted an automation
+deed-discard-draft = Deleted a draft
+deed-retry = Retried deliveries
+deed-cancel = Cancelled a delivery
+deed-settle = Settled a delivery's outcome
+deed-save-template = Saved a template
+deed-delete-template = Deleted a template
+deed-make-key = Made an API key
+deed-revoke-key = Revoked an API key
+deed-make-webhook = Added a webhook
+deed-change-webhook = Changed a webhook
+deed-settings = Changed the settings
+
+settings-sub = They hold for your whole company.
+done-settings = The settings are saved.
+company-name = Company name
+company-name-help = It comes from your CRM.
+company-language = Language of messages
+company-language-help = Dates, amounts and ready-made automations are written in it.
+timezone = Time zone
+timezone-help = Sending times and dates follow it.
+notice-email = Notice address
+notice-email-help = Who hears when a connection breaks.
+
+copy = Copy
+shown-once = Copy it now, it won't be shown again.
+example = Example
+keys-sub = For your CRM to send events and messages on behalf of this company.
+keys-none = No keys yet
+keys-none-text = Make the first one and save it in your CRM.
+key-name = Name of the key
+key-make = Make key
+key-new = New API key
+key-made = made:
+key-used = Last used:
+key-unused = Never used
+key-revoke = Revoke
+key-revoke-named = Revoke key: { $name }
+done-revoked = The key is revoked and no longer accepted.
+webhooks-sub = Where your CRM hears of deliveries and connections.
+webhooks-none = No endpoints yet
+webhooks-none-text = Every endpoint gets signed notices.
+webhook-new = New endpoint
+webhook-url = Address (https)
+webhook-types = Kinds of notices
+webhook-make = Add endpoint
+webhook-secret = Signing secret
+webhook-rotate = Rotate secret
+webhook-delete = Delete endpoint
+done-webhook-test = A test notice was sent.
+done-webhook-deleted = The endpoint is deleted.
+done-webhook-enabled = The endpoint is on again.
+events-sub = Events from your CRM and the deliveries they led to.
+events-none = No events yet
+events-none-text = They appear here when your CRM sends one.
+event-deliveries =
+    { $count ->
+        [one] 1 delivery
+       *[other] { $count } deliveries
+    }
+event-nothing = No automation ran for this event.
+event-body = Content of the event
+event-type = Type
+event-source = Source
+event-try = Preview with this event
+event-try-text = Nothing is sent

@@ -39,10 +39,8 @@ async fn a_wrong_secret_is_refused_and_the_right_one_tells_the_account(
 
     let tested =
         place.company.post(&format!("/api/integrations/test/{provider}"), json!({})).await.expect(200);
-    assert_eq!(
-        (&tested["ok"], &tested["account"], &tested["detail"]),
-        (&json!(true), &json!(account), &json!(detail))
-    );
+    assert_eq!((&tested["ok"], &tested["account"]), (&json!(true), &json!(account)));
+    assert!(tested["detail"].as_str().unwrap().contains(&format!("({detail})")), "{tested}");
     assert!(place.sandbox.phones().messages().is_empty(), "a check sends nothing");
 }
 
@@ -113,7 +111,7 @@ async fn money_that_is_used_up_holds_the_rest_and_says_so(
         place.company.post("/api/messages", message).await.expect(202)["id"].as_str().unwrap().to_owned();
     let held =
         place.company.wait_for_delivery(&id, |delivery| delivery["reason"] == "insufficient_balance").await;
-    assert_eq!(held["state"], "queued");
+    assert_eq!(held["state"], "scheduled");
     let all = place.company.get("/api/integrations").await.expect(200);
     let connection = all["items"]
         .as_array()

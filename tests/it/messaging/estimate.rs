@@ -21,6 +21,16 @@ async fn a_text_is_counted_as_its_provider_counts(
     assert_eq!(usual["plain"]["text"], "Siparisiniz hazir");
     assert_eq!((&usual["plain"]["encoding"], &usual["plain"]["left"]), (&json!("gsm"), &json!(138)));
 
+    let automation = json!({
+        "name": "Teklif", "trigger": {"type": "quote.sent"},
+        "actions": [{"operation": "send_sms", "channel": "sms", "to": "{{ data.customer.phone }}", "text": text,
+                     "kind": "informational"}],
+    });
+    let made = place.company.post("/api/automations", automation).await.expect(201);
+    let path = format!("/api/automations/{}/preview", made["id"].as_str().unwrap());
+    let preview = place.company.post(&path, json!({})).await.expect(200);
+    assert_eq!(preview["actions"][0]["sms"], usual, "{preview}");
+
     let saved = place.save(form("twilio")).await.expect(200);
     let international = estimate(json!({"text": text})).await.expect(200);
     assert_eq!((&international["provider"], &international["encoding"]), (&json!("twilio"), &json!("ucs2")));

@@ -115,6 +115,8 @@ create table automations (
     preset text,
     -- made from a preset while these channels had no connection: switched off until somebody saves it
     paused_channels text,
+    -- what a person is working on: the definition as it is to be, perhaps not yet right; JSON
+    draft text,
     created_at bigint not null,
     updated_at bigint not null,
     primary key (company_id, id)

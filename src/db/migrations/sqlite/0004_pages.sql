@@ -24,3 +24,19 @@ create table sessions (
     unique (company_id, link_hash)
 ) strict, without rowid;
 create unique index sessions_by_hash on sessions (company_id, hash) where hash is not null;
+
+-- Who did what, when and from where. Rows are added and never changed; each holds the hash of the one before it, so
+-- that a change in between shows (`santral audit verify`).
+create table audit_log (
+    company_id blob not null,
+    seq integer not null,
+    at integer not null,
+    actor text not null,
+    actor_name text not null,
+    role text not null,
+    address text not null,
+    action text not null,
+    target text not null,
+    hash blob not null,
+    primary key (company_id, seq)
+) strict, without rowid;

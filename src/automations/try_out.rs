@@ -1,0 +1,91 @@
+//! Trying an automation on oneself: what it would send, sent to the person who works on it.
+
+use std::sync::Arc;
+
+use santral_connectors::Channel;
+use santral_connectors::operation::{MessageKind, RecipientType};
+
+use super::preview::{ActionPreview, preview};
+use crate::app::App;
+use crate::automation::Definition;
+use crate::companies::setup::Setup;
+use crate::error::{AppError, AppResult, Code};
+use crate::i18n::Lang;
+use crate::ids::DeliveryId;
+use crate::ingest::message::{self, MessageRequest};
+use crate::ingest::plan::PlannedMessage;
+use crate::ingest::{Item, Stored};
+
+/// Where a person's own test messages go.
+#[derive(Debug, Clone, Copy)]
+pub struct Oneself<'a> {
+    pub email: Option<&'a str>,
+    pub phone: Option<&'a str>,
+}
+
+/// Sends what the actions render to with the sample event, each to `to` in place of the customer; actions for which
+/// the person has no address are left out. Attachments stay away: they are the sample's.
+///
+/// # Errors
+/// `conflict` when nothing can be sent; what keeps a message from being taken.
+pub async fn send(
+    app: &App,
+    setup: &Arc<Setup>,
+    definition: &Definition,
+    to: Oneself<'_>,
+    lang: Lang,
+) -> AppResult<Vec<DeliveryId>> {
+    let rendered = preview(app, setup, definition, None, lang)?;
+    let mut sent = Vec::new();
+    for action in rendered.actions.into_iter().filter(|action| action.error.is_none()) {
+        if let Some(request) = request(action, to) {
+            sent.push(store(app, setup, request).await?);
+        }
+    }
+    if sent.is_empty() {
+        return Err(AppError::new(Code::Conflict).detail(
+            "Size gönderilebilecek bir eylem yok: CRM kullanıcınızda e-posta ya da telefon olmayabilir.",
+            "No action can be sent to you: your CRM user may have no e-mail or phone.",
+        ));
+    }
+    Ok(sent)
+}
+
+fn request(action: ActionPreview, to: Oneself<'_>) -> Option<MessageRequest> {
+    let to = match action.channel? {
+        Channel::Email => to.email,
+        Channel::Sms | Channel::Whatsapp => to.phone,
+        Channel::Chat | Channel::Webhook => None,
+    }?;
+    let connection = action.connection?;
+    Some(MessageRequest {
+        channel: None,
+        connection: Some(connection.id),
+        to: to.to_owned(),
+        cc: Vec::new(),
+        bcc: Vec::new(),
+        reply_to: None,
+        subject: action.subject,
+        text: action.text,
+        html: action.html,
+        template: None,
+        data: None,
+        attachments: Vec::new(),
+        kind: MessageKind::Informational,
+        recipient_type: RecipientType::Individual,
+        send_at: None,
+        expires_at: None,
+        whatsapp_template: None,
+    })
+}
+
+async fn store(app: &App, setup: &Arc<Setup>, request: MessageRequest) -> AppResult<DeliveryId> {
+    let delivery = message::plan(app.services().renderer, setup, request, app.clock().now())?;
+    let id = DeliveryId(delivery.row.id);
+    let planned = PlannedMessage { setup: setup.clone(), delivery, key: None };
+    match app.ingest.store(Item::Message(Box::new(planned))).await? {
+        Stored::New => Ok(id),
+        Stored::Stale => Err(AppError::new(Code::Busy)),
+        _ => Err(AppError::new(Code::Internal)),
+    }
+}

@@ -1,0 +1,106 @@
+//! `/app/settings`: what holds for the whole company.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use maud::{Markup, html};
+
+use super::icons;
+use super::layout::{self, Page, Part};
+use super::parts::{alarm, head};
+use super::texts::t;
+use super::visitor::{Asked, Posted, Visitor};
+use crate::app::AppState;
+use crate::companies::manage::{self, CompanyRequest, CompanyView};
+use crate::error::{AppError, AppResult, Code};
+use crate::sessions::Right;
+
+/// Offered first; any other zone can be typed.
+const ZONES: [&str; 8] = [
+    "Europe/Istanbul",
+    "Asia/Nicosia",
+    "Asia/Baku",
+    "Europe/Berlin",
+    "Europe/London",
+    "Asia/Dubai",
+    "America/New_York",
+    "UTC",
+];
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/app/settings", get(show).post(save))
+}
+
+async fn show(v: Visitor, Asked(query): Asked) -> AppResult<Markup> {
+    v.require(Right::Configure)?;
+    let company = manage::find(&v.app, v.session.company).await?;
+    let note = html! {
+        @if query.get("done").is_some() { p.toast role="status" { (icons::CIRCLE_CHECK) (t!(v, "done-settings")) } }
+    };
+    Ok(page(&v, &company, &note, None))
+}
+
+fn page(v: &Visitor, company: &CompanyView, note: &Markup, error: Option<&AppError>) -> Markup {
+    let wrong = |pointer: &str| {
+        html! {
+            @if let Some(problem) = error.and_then(|error| error.errors.iter().find(|problem| problem.pointer == pointer)) {
+                p.ferr { (icons::ALERT_CIRCLE) (problem.detail.get(v.lang)) }
+            }
+        }
+    };
+    let is_english = company.locale.starts_with("en");
+    let body = html! {
+        (head(&html! { (t!(v, "nav-settings")) }, &t!(v, "settings-sub"), &html! {}))
+        (note)
+        form.panel method="post" action=(v.to("/app/settings")) novalidate {
+            (layout::csrf(v))
+            div.pb.fgrid {
+                div.field { label for="s-name" { (t!(v, "company-name")) } input.in id="s-name" value=(company.name) disabled; p.hint { (t!(v, "company-name-help")) } }
+                div.field {
+                    label for="s-locale" { (t!(v, "company-language")) }
+                    select.sel id="s-locale" name="locale" {
+                        option value="tr" selected[!is_english] { "Türkçe" }
+                        option value="en" selected[is_english] lang="en" { "English" }
+                    }
+                    p.hint { (t!(v, "company-language-help")) }
+                }
+                div.field {
+                    label for="s-zone" { (t!(v, "timezone")) }
+                    input.in id="s-zone" name="timezone" value=(company.timezone) list="zones" autocomplete="off";
+                    datalist id="zones" { @for zone in ZONES { option value=(zone) {} } }
+                    (wrong("/timezone"))
+                    p.hint { (t!(v, "timezone-help")) }
+                }
+                div.field {
+                    label for="s-notice" { (t!(v, "notice-email")) small { (t!(v, "optional")) } }
+                    input.in id="s-notice" name="notice_email" type="email" value=(company.notice_email.as_deref().unwrap_or_default()) autocomplete="off";
+                    (wrong("/notice_email"))
+                    p.hint { (t!(v, "notice-email-help")) }
+                }
+            }
+            div.pf { button.btn.pri { (t!(v, "save")) } }
+        }
+    };
+    layout::page(v, &Page::of(Part::Settings, t!(v, "nav-settings")), &body)
+}
+
+async fn save(v: Visitor, Posted(form): Posted) -> AppResult<Response> {
+    v.require(Right::Configure)?;
+    let own = |name: &str| form.get(name).map(ToOwned::to_owned);
+    let request = CompanyRequest {
+        locale: own("locale"),
+        timezone: own("timezone"),
+        notice_email: own("notice_email"),
+        ..CompanyRequest::default()
+    };
+    match manage::patch(&v.app, v.session.company, request).await {
+        Ok(_) => Ok(Redirect::to(&v.to("/app/settings?done=saved")).into_response()),
+        Err(error) if error.code == Code::InvalidFields => {
+            let company = manage::find(&v.app, v.session.company).await?;
+            let note = alarm(error.code.title(v.lang), &html! {});
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&v, &company, &note, Some(&error))).into_response())
+        }
+        Err(error) => Err(error),
+    }
+}
