@@ -42,7 +42,8 @@ for (const js of [true, false]) {
     await fill(page, "sandbox");
     await page.waitForURL(/connections\/con_/);
     assert.match(await page.textContent("h1"), /İkinci posta/);
-    await page.goBack();
+    // The page before was an answer to a form: the browser does not keep it.
+    await page.goBack().catch(() => {});
     assert.ok(!(await page.content()).includes("sandbox\""));
     await page.goto(`${demo.url}/app/integrations/email`);
     await page.click("h3 >> text=İkinci posta");
