@@ -38,6 +38,14 @@ crash-test KILLS="300" ENGINE="sqlite" SEED="20261124":
 proof FILTER="":
     cargo test --features fault-points --test proof {{ FILTER }}
 
+# The API against its own description, EXAMPLES requests for each endpoint and phase
+conform EXAMPLES="100":
+    CONFORM_EXAMPLES={{ EXAMPLES }} cargo test --test it description
+
+# The parsers of outside data over RUNS mutations of their corpora (`cargo fuzz` needs a nightly toolchain)
+fuzz RUNS="1000000" SEED="1":
+    FUZZ_RUNS={{ RUNS }} FUZZ_SEED={{ SEED }} cargo test --features fault-points --test proof -- fuzz::
+
 # Licences, bans, sources and advisories of every dependency
 deny:
     cargo deny check

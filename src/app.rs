@@ -4,7 +4,7 @@ mod background;
 mod master_key;
 mod platform;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::api::auth::Auth;
 use crate::automation::Renderer;
@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::companies::setup::Setups;
 use crate::config::{Config, Database};
 use crate::db::{Db, DbConfig};
+use crate::delivery::inbox::Inbox;
 use crate::delivery::{Engine, Services};
 use crate::ids::NodeId;
 use crate::ingest::Ingest;
@@ -35,9 +36,11 @@ pub struct App {
     pub config: Config,
     pub engine: Engine,
     pub ingest: Ingest,
+    pub inbox: Inbox,
     pub auth: Auth,
     pub metrics: Metrics,
     pub tasks: Arc<Tasks>,
+    this: Weak<Self>,
     pub live: Live,
 }
 
@@ -61,12 +64,15 @@ impl App {
             outbound,
             renderer: Renderer::shared(),
             overrides: Arc::new(config.provider_urls.clone()),
+            public_url: config.public_url.clone(),
         };
         let workers = usize::try_from(config.workers.get()).unwrap_or(usize::MAX);
         let engine = Engine::start(services, NodeId::new().0, config.role.delivers(), workers).await?;
-        let app = Arc::new(Self {
+        let app = Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             auth: Auth::new(config.platform_key.as_ref()),
             ingest: Ingest::start(engine.clone()),
+            inbox: Inbox::start(engine.clone()),
             engine,
             config,
             metrics,
@@ -83,6 +89,11 @@ impl App {
         self.auth.write_uses(self.db()).await;
         crate::connections::uses::write(self).await;
         self.db().close().await;
+    }
+
+    /// Itself, for work that goes on after a request; none once the server ends.
+    pub fn shared(&self) -> Option<AppState> {
+        self.this.upgrade()
     }
 
     pub fn services(&self) -> &Services {

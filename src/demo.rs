@@ -3,10 +3,12 @@
 //! Nothing leaves the machine, and no `SANTRAL_…` variable is read.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use santral_sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::app::{App, AppState, first_platform_key};
 use crate::automation::presets;
@@ -29,6 +31,8 @@ use crate::{catalogue, server, sessions};
 
 /// How the demo's company is known to the demo's CRM.
 const EXTERNAL_ID: &str = "demo";
+/// Providers whose simulated vendor is the sandbox.
+const MESSAGING: [&str; 6] = ["netgsm", "iletimerkezi", "twilio", "vonage", "whatsapp", "twilio_whatsapp"];
 /// Presets that work with a mailbox alone.
 const PRESETS: [&str; 4] = ["deal_created", "quote_created", "invoice_created", "invoice_paid"];
 
@@ -45,6 +49,7 @@ pub(crate) async fn run(demo: Demo) -> anyhow::Result<()> {
     let sandbox = Sandbox::start(SandboxConfig {
         listen: demo.sandbox_listen,
         smtp: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        receipts: Some(Duration::from_secs(3)),
         ..SandboxConfig::default()
     })
     .await
@@ -52,7 +57,10 @@ pub(crate) async fn run(demo: Demo) -> anyhow::Result<()> {
     std::fs::create_dir_all(&demo.data_dir)
         .with_context(|| format!("cannot create {}", demo.data_dir.display()))?;
     let address = listener.local_addr()?;
-    let app = App::start(config(&demo, address)?, Metrics::install()?).await?;
+    let mut config = config(&demo, address)?;
+    let vendors = sandbox.http_url().parse::<Url>().context("the sandbox's address")?;
+    config.provider_urls = MESSAGING.into_iter().map(|provider| (provider, vendors.clone())).collect();
+    let app = App::start(config, Metrics::install()?).await?;
     let key = platform_key(&app).await?;
     let pages = furnish(&app, &sandbox).await;
     let pages = pages.map_err(|error| anyhow::anyhow!("the demo cannot be set up: {error:?}"))?;
@@ -105,7 +113,7 @@ async fn furnish(app: &AppState, sandbox: &Sandbox) -> Result<String, AppError> 
     let (company, is_new) = manage::put(app, request).await?;
     let setup = setup(app, company.id).await?;
     // The sandbox's port is another at every start.
-    let setup = save(app, setup, &mailbox(sandbox)?).await?;
+    let setup = save(app, setup, &accounts(sandbox)?).await?;
     if is_new {
         for preset in PRESETS.into_iter().filter(|id| presets::find(id).is_some()) {
             let request = PresetRequest { preset: preset.to_owned(), locale: None };
@@ -129,7 +137,7 @@ async fn setup(app: &App, company: CompanyId) -> Result<std::sync::Arc<Setup>, A
     app.setups().get(company).await?.ok_or_else(AppError::not_found)
 }
 
-fn mailbox(sandbox: &Sandbox) -> Result<SaveRequest, AppError> {
+fn accounts(sandbox: &Sandbox) -> Result<SaveRequest, AppError> {
     let smtp = sandbox.smtp_addr();
     let request: Value = json!({ "integrations": [{
         "provider": "smtp",
@@ -139,6 +147,11 @@ fn mailbox(sandbox: &Sandbox) -> Result<SaveRequest, AppError> {
             "from_address": "satis@ornekmobilya.example", "from_name": "Örnek Mobilya",
         },
         "credentials": { "user": "demo", "password": "sandbox" },
+    }, {
+        "provider": "netgsm",
+        "label": "Sandbox",
+        "settings": { "msgheader": "SANTRAL" },
+        "credentials": { "usercode": "8500000000", "password": "sandbox" },
     }]});
     crate::api::extract::parse(request.to_string().as_bytes())
 }
@@ -166,6 +179,7 @@ Santral demo. Nothing leaves this machine; stop it with Ctrl-C.
                 what a company's admin sees; the link works once, within ten minutes
   server        {url}            API docs: {url}/docs
   mailbox       {mailbox}/mailbox    what the customers of "Örnek Mobilya" receive
+  phones        {mailbox}/phones     their SMS and WhatsApp messages
   platform key  {key}
 
 Post an event, as a CRM would, and look into the mailbox:

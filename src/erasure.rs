@@ -17,7 +17,7 @@ use crate::delivery::model::Attempt;
 use crate::error::{AppError, AppResult, Code};
 use crate::ids::CompanyId;
 use crate::store::delivery_changes::{self, Carried};
-use crate::store::{events, jobs, retention};
+use crate::store::{events, jobs, receipts, retention};
 
 /// Rows that change in one transaction.
 const BATCH: i64 = 500;
@@ -59,6 +59,7 @@ pub async fn erase(app: &App, setup: &Setup, request: &ErasureRequest) -> AppRes
     let mut erasure =
         Erasure { app, company: setup.id, person, events: HashSet::new(), erased: Erased::default() };
     erasure.sent_to_them().await?;
+    erasure.told_by_vendors().await?;
     erasure.mentioned_in_deliveries().await?;
     erasure.mentioned_in_events().await?;
     let Erased { deliveries, events } = erasure.erased;
@@ -90,6 +91,14 @@ impl Erasure<'_> {
             after = *last;
             self.empty(found, |_, _| true).await?;
         }
+    }
+
+    /// Vendors' ids of what went to them, and when they wrote. Their consents are proof and stay.
+    async fn told_by_vendors(&self) -> AppResult<()> {
+        let mut tx = self.app.db().company(self.company).write().await?;
+        receipts::forget_person(&mut tx, self.company.0, self.person.recipient()).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Deliveries that mention them: timed ones that are not rendered yet, copies, news about the former.
@@ -146,9 +155,8 @@ impl Erasure<'_> {
             .map(|delivery| delivery.id)
             .collect();
         // A job that is taken away here is not sent: the same compare-and-swap as a cancel.
-        for id in &wanted {
-            jobs::cancel(&mut tx, company, *id).await?;
-        }
+        let jobs: Vec<_> = wanted.iter().map(|id| (company, *id)).collect();
+        jobs::drop_idle(&mut tx, &jobs).await?;
         let carried = delivery_changes::carried_by(&mut tx, company, wanted).await?;
         let (busy, idle): (Vec<_>, Vec<_>) = carried.into_iter().partition(|delivery| delivery.has_job);
         let emptied: Vec<_> = idle.iter().map(|delivery| delivery.id).collect();

@@ -3,7 +3,9 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::automation::Problem;
 use crate::db;
@@ -14,7 +16,7 @@ use crate::vault::VaultError;
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal $status:ident $tr:literal $en:literal;)+) => {
         /// Every code an answer can carry. Published: a code is never renamed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
         pub enum Code {
             $($(#[$doc])* #[serde(rename = $code)] $name,)+
         }
@@ -39,6 +41,16 @@ macro_rules! codes {
     };
 }
 
+/// utoipa's derive does not see names that come through a macro.
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let names = Self::ALL.iter().map(|code| code.as_str());
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build().into()
+    }
+}
+
+impl ToSchema for Code {}
+
 codes! {
     InvalidRequest = "invalid_request" BAD_REQUEST "İstek okunamadı" "The request cannot be read";
     CompanyRequired = "company_required" BAD_REQUEST "Şirket belirtilmedi" "No company named";
@@ -57,7 +69,11 @@ codes! {
     IdempotencyKeyReused = "idempotency_key_reused" UNPROCESSABLE_ENTITY "Bu anahtar başka bir istekte kullanıldı" "This idempotency key was used for another request";
     CredentialsRefused = "credentials_refused" UNPROCESSABLE_ENTITY "Servis bağlantıyı kabul etmedi" "The service did not accept the connection";
     NoConnection = "no_connection" UNPROCESSABLE_ENTITY "Bu kanala bağlı bir hesap yok" "No account is connected for this channel";
-    CommercialNotSupported = "commercial_not_supported" UNPROCESSABLE_ENTITY "Ticari e-posta henüz gönderilemiyor" "Commercial e-mail cannot be sent yet";
+    /// The channel's emergency stop is on.
+    ChannelStopped = "channel_stopped" CONFLICT "Bu kanal durduruldu" "This channel is stopped";
+    LimitReached = "limit_reached" TOO_MANY_REQUESTS "Günlük sınıra ulaşıldı" "The day's limit is reached";
+    /// A vendor that was asked on somebody's behalf gave no usable answer.
+    VendorFailed = "vendor_failed" BAD_GATEWAY "Servis isteği yerine getirmedi" "The service did not do what was asked";
     Busy = "busy" SERVICE_UNAVAILABLE "Sunucu şu anda çok meşgul" "The server is too busy right now";
     Unavailable = "unavailable" SERVICE_UNAVAILABLE "Veritabanına ulaşılamıyor" "The database cannot be reached";
     Internal = "internal" INTERNAL_SERVER_ERROR "Beklenmeyen bir hata oluştu" "Something unexpected went wrong";

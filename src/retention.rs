@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::clock::Micros;
 use crate::db::{self, Db, Tx};
 use crate::ids::{CompanyId, first_uuid_at};
+use crate::store::receipts as store_receipts;
 use crate::store::retention::{self, Position, Walked};
 
 /// The first round comes soon after the start, the others at this pace.
@@ -23,6 +24,10 @@ const BATCH: i64 = 500;
 const DAY: Micros = 24 * 3600 * 1_000_000;
 /// News for webhooks is retried for three days; after these it is of no use to anybody.
 const NOTICES_STAY: Micros = 7 * DAY;
+/// No vendor tells of a message after these.
+const MESSAGES_STAY: Micros = 30 * DAY;
+/// A vendor repeats a call for a day or two; a receipt whose message has not come by then is nobody's.
+const INBOUND_STAYS: Micros = 7 * DAY;
 /// The advisory lock of whoever prunes.
 const LOCK: i64 = 0x5a17_7262;
 
@@ -105,11 +110,13 @@ impl Round<'_> {
             let (walked, notices) = self.notices(&mut tx, &mut to).await?;
             pruned.notices += notices;
             let keys = retention::expire_keys(&mut tx, self.company.0, self.now, BATCH).await?;
-            most = most.max(walked).max(i64::try_from(keys).unwrap_or(BATCH));
+            let old = (self.now - MESSAGES_STAY, self.now - INBOUND_STAYS);
+            let vendors = store_receipts::prune(&mut tx, self.company.0, old, BATCH).await?;
+            most = most.max(walked).max(i64::try_from(keys.max(vendors)).unwrap_or(BATCH));
             if to != before {
                 retention::set_position(&mut tx, self.company.0, to).await?;
             }
-            if to != before || late > 0 || keys > 0 {
+            if to != before || late > 0 || keys > 0 || vendors > 0 {
                 tx.commit().await?;
             }
             if most < BATCH {

@@ -75,7 +75,7 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Serves until SIGTERM or SIGINT, then stops in order.
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(mut config: Config) -> anyhow::Result<()> {
     init_logging(&config.log, Format::of_stderr())?;
     install_panic_hook();
     crate::faults::announce();
@@ -86,6 +86,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = server::bind(config.listen).await.with_context(|| {
         format!("cannot listen on {}: stop what uses it, or set SANTRAL_LISTEN", config.listen)
     })?;
+    config.listens_at(listener.local_addr()?);
     let app = App::start(config, Metrics::install()?).await?;
     if generate_key && let Some(key) = app::first_platform_key(app.db(), app.clock()).await? {
         eprintln!("platform key, shown this once: {}", key.expose());

@@ -18,6 +18,7 @@ use crate::db::{self, Tx};
 use crate::delivery::manage::BulkRetry;
 use crate::error::{AppError, AppResult};
 use crate::ids::{CompanyId, TaskId};
+use crate::ingest::bulk::SendBatch;
 use crate::store::nodes;
 use crate::store::tasks::{self, Task};
 
@@ -36,15 +37,17 @@ const REST: Micros = 1_000_000;
 pub enum Kind {
     BulkRetry,
     EraseCompany,
+    SendBatch,
 }
 
 impl Kind {
-    pub const ALL: [Self; 2] = [Self::BulkRetry, Self::EraseCompany];
+    pub const ALL: [Self; 3] = [Self::BulkRetry, Self::EraseCompany, Self::SendBatch];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BulkRetry => "bulk_retry",
             Self::EraseCompany => "erase_company",
+            Self::SendBatch => "send_batch",
         }
     }
 
@@ -103,7 +106,7 @@ impl Tasks {
 pub struct TaskView {
     #[schema(value_type = String)]
     pub id: TaskId,
-    /// `bulk_retry` or `erase_company`.
+    /// `bulk_retry`, `erase_company` or `send_batch`.
     pub kind: String,
     /// `running`, `done`, `failed` or `cancelled`.
     pub state: String,
@@ -208,6 +211,7 @@ async fn step(app: &App, held: &Held, task: &mut Task) -> db::Result<Step> {
     match Kind::parse(&task.kind) {
         Some(Kind::BulkRetry) => BulkRetry::step(app, held, task).await,
         Some(Kind::EraseCompany) => EraseCompany::step(app, held, task).await,
+        Some(Kind::SendBatch) => SendBatch::step(app, held, task).await,
         None => Ok(Step::Failed("this server does not know such tasks")),
     }
 }

@@ -21,7 +21,8 @@ use crate::telemetry::Secret;
 
 const COMPANY_PREFIX: &str = "sntc_";
 const PLATFORM_PREFIX: &str = "sntp_";
-const UUID_DIGITS: usize = 22;
+/// Digits of a 128-bit number.
+pub(crate) const UUID_DIGITS: usize = 22;
 const RANDOM_DIGITS: usize = 32;
 const CHECKSUM_DIGITS: usize = 6;
 const COMPANY_LENGTH: usize = COMPANY_PREFIX.len() + UUID_DIGITS + RANDOM_DIGITS + CHECKSUM_DIGITS;
@@ -224,11 +225,12 @@ fn value(digit: u8) -> Option<u128> {
 }
 
 /// Reads base-62 digits; `None` when one is foreign or the number overflows.
-fn number(digits: &[u8]) -> Option<u128> {
+pub(crate) fn number(digits: &[u8]) -> Option<u128> {
     digits.iter().try_fold(0_u128, |sum, digit| sum.checked_mul(62)?.checked_add(value(*digit)?))
 }
 
-fn push_number(text: &mut String, mut number: u128, digits: usize) {
+/// Adds a number in so many base-62 digits.
+pub(crate) fn push_number(text: &mut String, mut number: u128, digits: usize) {
     let start = text.len();
     for _ in 0..digits {
         text.insert(start, char::from(ALPHABET[(number % 62) as usize]));

@@ -45,11 +45,12 @@ for (const js of [true, false]) {
     // The page before was an answer to a form: the browser does not keep it.
     const before = await page.goBack().then(() => page.content(), () => "");
     assert.ok(!before.includes("sandbox\""));
-    await page.goto(`${demo.url}/app/integrations/email`);
-    await page.click("h3 >> text=İkinci posta");
-    await page.click("main >> text=Bağlantıyı kes");
-    await page.click("main form button:has-text('Bağlantıyı kes')");
-    await page.waitForURL(/done=disconnected/);
+    const next = await context.newPage();
+    await next.goto(`${demo.url}/app/integrations/email`);
+    await next.click("h3 >> text=İkinci posta");
+    await next.click("main >> text=Bağlantıyı kes");
+    await next.click("main form button:has-text('Bağlantıyı kes')");
+    await next.waitForURL(/done=disconnected/);
     assert.equal((await smtp()).connections.length, 1);
     await context.close();
   });

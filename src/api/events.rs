@@ -115,7 +115,9 @@ fn accepted(stored: Stored, id: uuid::Uuid, deliveries: String) -> AppResult<Acc
         Stored::New => (id, deliveries, false),
         Stored::SameEvent { id, deliveries } => (id, deliveries, true),
         Stored::Gone => return Err(AppError::not_found()),
-        Stored::Stale | Stored::SameKey { .. } => return Err(AppError::new(Code::Internal)),
+        Stored::Stale | Stored::SameKey { .. } | Stored::OverLimit => {
+            return Err(AppError::new(Code::Internal));
+        }
     };
     let deliveries = RawValue::from_string(deliveries).map_err(|_| AppError::new(Code::Internal))?;
     Ok(Accepted { id: EventId(id), duplicate, deliveries })

@@ -10,6 +10,7 @@ use super::auth::Tenant;
 use super::extract::{Id, Json, Language, Query};
 use crate::app::AppState;
 use crate::connections::health::{self, TestView};
+use crate::connections::lists::{self, BalanceView, SendersView, TemplatesView};
 use crate::connections::remove::{self, RemovedView};
 use crate::connections::save::{self, SaveRequest};
 use crate::connections::view::{self, IntegrationsView};
@@ -17,7 +18,13 @@ use crate::error::{AppResult, ProblemBody};
 use crate::ids::ConnectionId;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list, put)).routes(routes!(test)).routes(routes!(remove))
+    OpenApiRouter::new()
+        .routes(routes!(list, put))
+        .routes(routes!(test))
+        .routes(routes!(remove))
+        .routes(routes!(senders))
+        .routes(routes!(templates))
+        .routes(routes!(balance))
 }
 
 /// All providers with the company's connections and the channels' defaults. Never a secret.
@@ -118,4 +125,67 @@ async fn remove(
     Id(id): Id<ConnectionId>,
 ) -> AppResult<axum::Json<RemovedView>> {
     Ok(axum::Json(remove::remove(&app, &setup, id).await?))
+}
+
+/// The sender names that the account may use, as the vendor lists them now.
+#[utoipa::path(
+    get, path = "/api/integrations/{connection}/senders", tag = "integrations",
+    params(
+        ("connection" = String, Path),
+        ("Santral-Company" = Option<String>, Header, description = "For whom, when the key is the platform's"),
+    ),
+    responses(
+        (status = 200, body = SendersView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+async fn senders(
+    State(app): State<AppState>,
+    Tenant(setup): Tenant,
+    Id(id): Id<ConnectionId>,
+) -> AppResult<axum::Json<SendersView>> {
+    Ok(axum::Json(lists::senders(&app, &setup, id).await?))
+}
+
+/// The message templates of the account, as the vendor lists them now.
+#[utoipa::path(
+    get, path = "/api/integrations/{connection}/templates", tag = "integrations",
+    params(
+        ("connection" = String, Path),
+        ("Santral-Company" = Option<String>, Header, description = "For whom, when the key is the platform's"),
+    ),
+    responses(
+        (status = 200, body = TemplatesView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+async fn templates(
+    State(app): State<AppState>,
+    Tenant(setup): Tenant,
+    Id(id): Id<ConnectionId>,
+) -> AppResult<axum::Json<TemplatesView>> {
+    Ok(axum::Json(lists::templates(&app, &setup, id).await?))
+}
+
+/// What is left on the account, as the vendor tells now.
+#[utoipa::path(
+    get, path = "/api/integrations/{connection}/balance", tag = "integrations",
+    params(
+        ("connection" = String, Path),
+        ("Santral-Company" = Option<String>, Header, description = "For whom, when the key is the platform's"),
+    ),
+    responses(
+        (status = 200, body = BalanceView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+async fn balance(
+    State(app): State<AppState>,
+    Tenant(setup): Tenant,
+    Id(id): Id<ConnectionId>,
+) -> AppResult<axum::Json<BalanceView>> {
+    Ok(axum::Json(lists::balance(&app, &setup, id).await?))
 }

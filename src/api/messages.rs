@@ -15,6 +15,7 @@ use super::extract::{parse, read_body, require_json};
 use crate::app::{App, AppState};
 use crate::error::{AppError, AppResult, Code};
 use crate::ids::DeliveryId;
+use crate::ingest::bulk::{self, BatchAccepted, BatchKey, BatchRequest};
 use crate::ingest::message::{self, MessageRequest};
 use crate::ingest::plan::PlannedMessage;
 use crate::ingest::{Item, Stored};
@@ -29,7 +30,7 @@ const LONGEST_KEY: usize = 255;
 const PLANS: usize = 5;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(send))
+    OpenApiRouter::new().routes(routes!(send)).routes(routes!(send_batch))
 }
 
 /// An accepted message.
@@ -75,7 +76,7 @@ async fn send(
             delivery: id,
             expires_at: now.as_microsecond() + KEY_LASTS,
         });
-        let planned = PlannedMessage { version: setup.version, delivery, key };
+        let planned = PlannedMessage { setup: setup.clone(), delivery, key };
         match app.ingest.store(Item::Message(Box::new(planned))).await? {
             Stored::New => return Ok(accepted(id, state.to_owned())),
             Stored::SameKey { delivery, same_body: true } => return same(&app, &setup, delivery).await,
@@ -90,14 +91,53 @@ async fn send(
                 setup = current.filter(|setup| setup.active).ok_or_else(AppError::not_found)?;
             }
             Stored::Gone => return Err(AppError::not_found()),
+            Stored::OverLimit => return Err(over_limit()),
             Stored::SameEvent { .. } => return Err(AppError::new(Code::Internal)),
         }
     }
     Err(AppError::new(Code::Busy))
 }
 
+/// Sends one message to at most 10,000 recipients: a delivery for each. The answer comes when all are durable.
+#[utoipa::path(
+    post, path = "/api/messages/batch", tag = "messages",
+    params(
+        ("Santral-Company" = Option<String>, Header, description = "For whom, when the key is the platform's"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 7 days: the same batch"),
+    ),
+    request_body = BatchRequest,
+    responses(
+        (status = 202, body = BatchAccepted),
+        (status = "4XX", body = crate::error::ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = crate::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+async fn send_batch(
+    State(app): State<AppState>,
+    Tenant(setup): Tenant,
+    headers: HeaderMap,
+    body: Body,
+) -> AppResult<(StatusCode, axum::Json<BatchAccepted>)> {
+    require_json(&headers)?;
+    let body = read_body(body, MOST_BYTES).await?;
+    let key = idempotency_key(&headers)?.map(|key| BatchKey {
+        key: key.to_owned(),
+        body_hash: digest(&SHA256, &body).as_ref().to_vec(),
+        expires_at: app.clock().micros() + KEY_LASTS,
+    });
+    let accepted = bulk::accept(&app, setup, parse(&body)?, key).await?;
+    Ok((StatusCode::ACCEPTED, axum::Json(accepted)))
+}
+
 fn accepted(id: Uuid, state: String) -> (StatusCode, axum::Json<Accepted>) {
     (StatusCode::ACCEPTED, axum::Json(Accepted { id: DeliveryId(id), state }))
+}
+
+fn over_limit() -> AppError {
+    AppError::new(Code::LimitReached).detail(
+        "Bu kanalın bugünkü ileti sınırı doldu; sınır ayarlardan yükseltilebilir.",
+        "Today's messages of this channel are used up; the limit can be raised in the settings.",
+    )
 }
 
 /// The first request's delivery, as it stands now.

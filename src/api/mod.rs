@@ -3,19 +3,24 @@
 pub mod auth;
 mod automations;
 mod companies;
+mod consents;
 mod deliveries;
 mod erasures;
+mod estimates;
 mod event_types;
 mod events;
 pub mod extract;
 mod finish;
+mod hooks;
 mod integrations;
 mod keys;
+mod limits;
 mod messages;
 mod ops;
 mod sessions;
 mod tasks;
 mod templates;
+mod unsubscribe;
 mod webhooks;
 
 use axum::Router;
@@ -55,16 +60,21 @@ fn resources() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(automations::routes())
         .merge(companies::routes())
+        .merge(consents::routes())
         .merge(event_types::routes())
         .merge(deliveries::routes())
         .merge(erasures::routes())
+        .merge(estimates::routes())
         .merge(events::routes())
+        .merge(hooks::routes())
         .merge(integrations::routes())
         .merge(keys::routes())
+        .merge(limits::routes())
         .merge(messages::routes())
         .merge(ops::routes())
         .merge(sessions::routes())
         .merge(templates::routes())
+        .merge(unsubscribe::routes())
         .merge(webhooks::routes())
         .merge(tasks::routes())
 }

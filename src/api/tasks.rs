@@ -11,6 +11,7 @@ use super::extract::{Id, List, PageQuery, Query};
 use crate::app::AppState;
 use crate::error::{AppError, AppResult, Code, ProblemBody};
 use crate::ids::{CompanyId, TaskId};
+use crate::ingest::bulk::SendBatch;
 use crate::store::tasks;
 use crate::tasks::{Kind, TaskView};
 
@@ -95,12 +96,20 @@ async fn cancel(
         return Err(AppError::new(Code::Conflict)
             .detail("Başlamış bir silme durdurulamaz.", "An erasure that has begun cannot be stopped."));
     }
+    let is_batch = Kind::parse(&task.kind) == Some(Kind::SendBatch);
     if let Some(cancelled) = tasks::cancel(&mut tx, owner.0, id.0, app.clock().micros()).await? {
         tx.commit().await?;
+        if is_batch {
+            SendBatch::stop(&app, owner, id).await?;
+        }
         return Ok(axum::Json(cancelled.into()));
     }
     let task = tasks::find(&mut tx, owner.0, id.0).await?.ok_or_else(AppError::not_found)?;
     if task.state == "cancelled" {
+        drop(tx);
+        if is_batch {
+            SendBatch::stop(&app, owner, id).await?;
+        }
         Ok(axum::Json(task.into()))
     } else {
         Err(AppError::new(Code::AlreadyFinal))

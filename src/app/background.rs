@@ -21,6 +21,7 @@ pub(super) fn start(app: &Arc<App>) {
         tokio::spawn(listen(Arc::downgrade(app)));
     }
     if app.engine.delivers() {
+        tokio::spawn(connections::balance::run(Arc::downgrade(app)));
         tokio::spawn(tasks::run(Arc::downgrade(app)));
         tokio::spawn(retention::run(Arc::downgrade(app)));
     }

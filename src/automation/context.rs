@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::tz::TimeZone;
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
+use serde_json::value::RawValue;
 
 use super::event::Event;
 use super::tree;
@@ -116,6 +117,17 @@ impl Scope {
         &self.root.company
     }
 
+    /// The same with every null of the event's data left out.
+    pub(super) fn without_nulls(&self) -> Self {
+        let strip = |raw: &RawValue| {
+            let mut data: serde_json::Value = serde_json::from_str(raw.get()).ok()?;
+            drop_nulls(&mut data);
+            serde_json::value::to_raw_value(&data).ok()
+        };
+        let data = self.root.event.data.as_deref().and_then(strip);
+        Self::new(Arc::new(Event { data, ..(*self.root.event).clone() }), Arc::clone(&self.root.company))
+    }
+
     pub(super) fn value(&self) -> Value {
         Value::from_dyn_object(Arc::clone(&self.root))
     }
@@ -139,6 +151,18 @@ impl Scope {
             value = value.get_attr(key).ok()?;
         }
         (!value.is_undefined() && !value.is_none()).then_some(value)
+    }
+}
+
+/// Only what has a name is left out: a list keeps its places.
+fn drop_nulls(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
     }
 }
 

@@ -5,13 +5,18 @@ use super::problem::RenderError;
 use super::render::Renderer;
 
 impl Renderer {
-    /// Evaluates `when` over `data`, `event` and `company`. What is missing is false, at any depth.
+    /// Evaluates `when` over `data`, `event` and `company`. What is missing or null is false, at any depth.
     ///
     /// # Errors
     /// When the expression cannot be evaluated, such as a search inside a number.
     pub fn matches(&self, when: Option<&str>, scope: &Scope) -> Result<bool, RenderError> {
         let Some(when) = when else { return Ok(true) };
-        self.evaluate(when, scope).map(|value| value.is_true()).map_err(|error| error.at("/when"))
+        let value = self.evaluate(when, scope).or_else(|error| match error.code {
+            // The engine looks into what is missing and finds nothing, but refuses to look into null.
+            "template_failed" => self.evaluate(when, &scope.without_nulls()).map_err(|_| error),
+            _ => Err(error),
+        });
+        value.map(|value| value.is_true()).map_err(|error| error.at("/when"))
     }
 }
 
@@ -33,6 +38,8 @@ mod tests {
     #[case("'phone' in data.changed", true)]
     #[case("'email' in data.changed", false)]
     #[case("'phone' in data.missing", false)]
+    #[case("'phone' in data.customer.nothing", false)]
+    #[case("'phone' not in data.customer.nothing", true)]
     #[case("data.deal.amount >= 10000", true)]
     #[case("data.deal.amount > 10000 and data.deal.currency == 'TRY'", true)]
     #[case("data.missing.amount > 10000", false)]

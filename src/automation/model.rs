@@ -1,16 +1,20 @@
 //! An automation as it is stored and shown: trigger, condition, timing, actions.
 
+use std::collections::BTreeMap;
+
 use santral_connectors::operation::{MessageKind, RecipientType};
 use santral_connectors::{Channel, OperationKind};
 use serde::{Deserialize, Serialize};
 
-use super::timing::Timing;
+use super::timing::{Period, Timing};
 use crate::ids::{ConnectionId, TemplateId};
 
 /// The longest name of an automation or a template, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
 /// The most actions of one automation.
 pub const MAX_ACTIONS: usize = 10;
+/// The most further ways of one action.
+pub const MAX_CHAIN: usize = 3;
 /// The most attachments of one e-mail.
 pub const MAX_ATTACHMENTS: usize = 10;
 
@@ -64,6 +68,45 @@ pub struct Action {
     pub kind: MessageKind,
     #[serde(default, skip_serializing_if = "is_individual")]
     pub recipient_type: RecipientType,
+    /// WhatsApp: the vendor's template, sent where there is no text or free text would not arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whatsapp_template: Option<WhatsappTemplateSource>,
+    /// Other ways to reach the recipient, each taken only if none before it arrived in time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<ChainStep>,
+}
+
+/// A template of the vendor; the values of its variables are templates of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhatsappTemplateSource {
+    pub name: String,
+    pub language: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
+}
+
+/// Another way to reach the recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainStep {
+    /// How long the way before it has to arrive.
+    pub after: Period,
+    #[serde(flatten)]
+    pub action: Action,
+}
+
+impl Action {
+    /// The action itself for zero, else that step of its chain.
+    pub fn step(&self, step: usize) -> Option<&Self> {
+        match step.checked_sub(1) {
+            None => Some(self),
+            Some(index) => self.chain.get(index).map(|step| &step.action),
+        }
+    }
+
+    /// How long after the action itself a step of its chain is due, in microseconds.
+    pub fn wait(&self, step: usize) -> i64 {
+        self.chain.iter().take(step).fold(0, |sum, step| sum.saturating_add(step.after.micros()))
+    }
 }
 
 /// A file to fetch and send along; both are templates.

@@ -1,16 +1,21 @@
 //! Reads one action of an automation, and the templates actions share.
 
+use std::collections::BTreeMap;
+
 use santral_connectors::operation::{MessageKind, RecipientType};
 use santral_connectors::{Channel, OperationKind};
 use serde_json::Value;
 
 use super::fields::Fields;
-use super::model::{Action, AttachmentTemplate, MAX_ATTACHMENTS, MAX_NAME_CHARS};
+use super::model::{
+    Action, AttachmentTemplate, ChainStep, MAX_ATTACHMENTS, MAX_CHAIN, MAX_NAME_CHARS, WhatsappTemplateSource,
+};
 use super::problem::{Problem, excerpt};
-use super::render::{Escape, MessageTemplate, Renderer, commercial_not_supported};
+use super::render::{Escape, MessageTemplate, Renderer};
+use super::timing::Period;
 use crate::ids::{ConnectionId, TemplateId};
 
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 14] = [
     "operation",
     "channel",
     "connection",
@@ -23,7 +28,32 @@ const FIELDS: [&str; 12] = [
     "attachments",
     "kind",
     "recipient_type",
+    "whatsapp_template",
+    "chain",
 ];
+
+/// Those of a step of a chain; its own chain would be part of the first one.
+const STEP_FIELDS: [&str; 14] = [
+    "after",
+    "operation",
+    "channel",
+    "connection",
+    "to",
+    "reply_to",
+    "subject",
+    "text",
+    "html",
+    "template",
+    "attachments",
+    "kind",
+    "recipient_type",
+    "whatsapp_template",
+];
+
+/// The shortest and the longest time a way has to arrive before the next is taken.
+const MIN_WAIT: i64 = 60_000_000;
+const MAX_WAIT: i64 = 3 * 24 * 3600 * 1_000_000;
+const MAX_LANGUAGE_CHARS: usize = 20;
 
 /// The operations of the contract that cannot be an action yet.
 const LATER: [&str; 4] = ["append_rows", "upload_file", "create_meeting", "upsert_contact"];
@@ -50,18 +80,76 @@ pub fn read(
     warnings: &mut Vec<Problem>,
 ) -> Option<Action> {
     let fields = Fields::read(value, pointer, &FIELDS, problems)?;
-    let operation = operation(&fields, problems);
-    let connection = id::<ConnectionId>(&fields, "connection", problems);
-    let template = id::<TemplateId>(&fields, "template", problems);
-    let channel = operation.and_then(|operation| channel(&fields, operation, problems));
-    let mut source = |name, escape| template_source(&fields, name, escape, renderer, problems);
+    let chain = chain(&fields, renderer, problems, warnings);
+    let action = action(&fields, renderer, problems, warnings)?;
+    if !chain.is_empty() && !is_personal(action.operation) {
+        problems.push(not_personal(fields.at("chain")));
+    }
+    Some(Action { chain, ..action })
+}
+
+/// The further ways of an action.
+fn chain(
+    fields: &Fields<'_>,
+    renderer: &Renderer,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) -> Vec<ChainStep> {
+    let mut steps = Vec::new();
+    for (at, item) in fields.list("chain", MAX_CHAIN, problems).iter().enumerate() {
+        let pointer = format!("{}/{at}", fields.at("chain"));
+        let Some(step) = Fields::read(item, pointer, &STEP_FIELDS, problems) else { continue };
+        let after = step.text("after", problems).and_then(|text| Period::parse(text).ok());
+        let after = after.filter(|after| (MIN_WAIT..=MAX_WAIT).contains(&after.micros()));
+        if after.is_none() {
+            problems.push(Problem::new(
+                step.at("after"),
+                "duration_invalid",
+                "1 dakika ile 3 gün arasında bir ISO 8601 süresi olmalı: örneğin PT10M.",
+                "It must be an ISO 8601 duration from one minute to three days, such as PT10M.",
+            ));
+        }
+        let Some(action) = action(&step, renderer, problems, warnings) else { continue };
+        if !is_personal(action.operation) {
+            problems.push(not_personal(step.at("operation")));
+        }
+        steps.extend(after.map(|after| ChainStep { after, action }));
+    }
+    steps
+}
+
+const fn is_personal(operation: OperationKind) -> bool {
+    matches!(operation, OperationKind::SendEmail | OperationKind::SendSms | OperationKind::SendWhatsapp)
+}
+
+fn not_personal(pointer: String) -> Problem {
+    Problem::new(
+        pointer,
+        "chain_invalid",
+        "Yalnızca e-posta, SMS ve WhatsApp birbirinin yerine geçebilir.",
+        "Only e-mail, SMS and WhatsApp can stand in for each other.",
+    )
+}
+
+fn action(
+    fields: &Fields<'_>,
+    renderer: &Renderer,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) -> Option<Action> {
+    let operation = operation(fields, problems);
+    let connection = id::<ConnectionId>(fields, "connection", problems);
+    let template = id::<TemplateId>(fields, "template", problems);
+    let channel = operation.and_then(|operation| channel(fields, operation, problems));
+    let mut source = |name, escape| template_source(fields, name, escape, renderer, problems);
     let to = source("to", Escape::Text);
     let reply_to = source("reply_to", Escape::Text);
     let subject = source("subject", Escape::Text);
     let text = source("text", Escape::Text);
     let html = source("html", Escape::Html);
-    let attachments = attachments(&fields, renderer, problems);
-    let kind = operation.and_then(|operation| kind(&fields, operation, problems));
+    let attachments = attachments(fields, renderer, problems);
+    let whatsapp_template = whatsapp_template(fields, renderer, problems);
+    let kind = operation.and_then(|operation| kind(fields, operation, problems));
     let recipient_type = fields.choice("recipient_type", &RECIPIENT_TYPES, problems).unwrap_or_default();
     let action = Action {
         operation: operation?,
@@ -76,9 +164,11 @@ pub fn read(
         attachments,
         kind: kind?,
         recipient_type,
+        whatsapp_template,
+        chain: Vec::new(),
     };
-    complete(&fields, &action, problems);
-    ignored(&fields, action.operation, warnings);
+    complete(fields, &action, problems);
+    ignored(fields, action.operation, warnings);
     Some(action)
 }
 
@@ -169,11 +259,7 @@ fn kind(fields: &Fields<'_>, operation: OperationKind, problems: &mut Vec<Proble
         ));
         return None;
     }
-    let kind = fields.choice("kind", &KINDS, problems)?;
-    if kind == MessageKind::Commercial && operation == OperationKind::SendEmail {
-        problems.push(commercial_not_supported(&fields.at("kind")));
-    }
-    Some(kind)
+    fields.choice("kind", &KINDS, problems)
 }
 
 fn id<T: std::str::FromStr>(fields: &Fields<'_>, name: &str, problems: &mut Vec<Problem>) -> Option<T> {
@@ -229,6 +315,30 @@ fn attachments(
     attachments
 }
 
+/// The vendor's template with the templates that fill it.
+fn whatsapp_template(
+    fields: &Fields<'_>,
+    renderer: &Renderer,
+    problems: &mut Vec<Problem>,
+) -> Option<WhatsappTemplateSource> {
+    let pointer = fields.at("whatsapp_template");
+    let value = fields.get("whatsapp_template")?;
+    let template = Fields::read(value, pointer, &["name", "language", "variables"], problems)?;
+    let name = template.name("name", MAX_NAME_CHARS, problems).map(str::to_owned);
+    let language = template.name("language", MAX_LANGUAGE_CHARS, problems).map(str::to_owned);
+    let mut variables = BTreeMap::new();
+    if let Some(value) = template.get("variables") {
+        let names: Vec<&str> =
+            value.as_object().map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
+        let sources = Fields::read(value, template.at("variables"), &names, problems)?;
+        for name in names {
+            let source = template_source(&sources, name, Escape::Text, renderer, problems);
+            variables.extend(source.map(|source| (name.to_owned(), source)));
+        }
+    }
+    Some(WhatsappTemplateSource { name: name?, language: language?, variables })
+}
+
 /// Whether the action has what its operation needs; a template may bring the texts.
 fn complete(fields: &Fields<'_>, action: &Action, problems: &mut Vec<Problem>) {
     // What could not be read has told its problem.
@@ -251,7 +361,9 @@ fn complete(fields: &Fields<'_>, action: &Action, problems: &mut Vec<Problem>) {
         problems.push(fields.required("subject"));
     }
     let html_speaks = email && !blank("html", &action.html);
-    if blank("text", &action.text) && !html_speaks {
+    let vendor_speaks =
+        action.operation == OperationKind::SendWhatsapp && fields.get("whatsapp_template").is_some();
+    if blank("text", &action.text) && !html_speaks && !vendor_speaks {
         problems.push(fields.required("text"));
     }
 }
@@ -259,9 +371,10 @@ fn complete(fields: &Fields<'_>, action: &Action, problems: &mut Vec<Problem>) {
 /// Fields that the operation does not use.
 fn ignored(fields: &Fields<'_>, operation: OperationKind, warnings: &mut Vec<Problem>) {
     let unused: &[&str] = match operation {
-        OperationKind::SendEmail => &["recipient_type"],
-        OperationKind::PostWebhook => &["reply_to", "attachments", "recipient_type"],
-        _ => &["reply_to", "subject", "html", "attachments"],
+        OperationKind::SendEmail => &["whatsapp_template"],
+        OperationKind::PostWebhook => &["reply_to", "attachments", "recipient_type", "whatsapp_template"],
+        OperationKind::SendWhatsapp => &["reply_to", "subject", "html", "attachments"],
+        _ => &["reply_to", "subject", "html", "attachments", "whatsapp_template"],
     };
     for name in unused.iter().filter(|name| fields.get(name).is_some()) {
         warnings.push(Problem::new(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::context::{CompanyContext, Scope};
 use super::model::{Action, Definition};
-use super::problem::Problem;
+use super::problem::{Problem, join};
 use super::render::{Escape, Renderer};
 use super::timing::{Start, Timing};
 use crate::catalogue;
@@ -32,9 +32,16 @@ pub fn review(definition: &Definition, renderer: &Renderer) -> Vec<Problem> {
         warnings.push(unknown_variable("/timing/relative_to", relative_to.as_str()));
     }
     for (at, action) in definition.actions.iter().enumerate() {
-        for (name, source, escape) in sources(action) {
-            if let Err(error) = renderer.render_str(source, escape, &scope) {
-                warnings.push(error.at(format!("/actions/{at}/{name}")));
+        let steps = action
+            .chain
+            .iter()
+            .enumerate()
+            .map(|(step, s)| (format!("/actions/{at}/chain/{step}"), &s.action));
+        for (place, action) in std::iter::once((format!("/actions/{at}"), action)).chain(steps) {
+            for (name, source, escape) in sources(action) {
+                if let Err(error) = renderer.render_str(source, escape, &scope) {
+                    warnings.push(error.at(format!("{place}/{name}")));
+                }
             }
         }
     }
@@ -73,6 +80,10 @@ fn sources(action: &Action) -> Vec<(String, &str, Escape)> {
     ];
     for (name, source, escape) in texts {
         sources.extend(source.as_deref().map(|source| (name.to_owned(), source, escape)));
+    }
+    for (name, source) in action.whatsapp_template.iter().flat_map(|template| &template.variables) {
+        let place = join("whatsapp_template/variables", name);
+        sources.push((place, source.as_str(), Escape::Text));
     }
     for (at, attachment) in action.attachments.iter().enumerate() {
         sources.push((format!("attachments/{at}/name"), attachment.name.as_str(), Escape::Text));

@@ -141,6 +141,12 @@ impl Period {
         &self.0
     }
 
+    /// The length in microseconds; days are taken as 24 hours.
+    pub fn micros(&self) -> i64 {
+        let days = (Unit::Microsecond, SpanRelativeTo::days_are_24_hours());
+        self.span().total(days).map_or(0, |total| total as i64)
+    }
+
     /// Days keep the wall clock across time changes, hours do not.
     fn span(&self) -> Span {
         read(&self.0).unwrap_or_default()

@@ -5,6 +5,7 @@ pub mod presets;
 pub mod preview;
 mod references;
 pub mod try_out;
+mod vendor_templates;
 
 use std::collections::BTreeSet;
 
@@ -160,6 +161,7 @@ async fn insert(
     preset: Option<(String, BTreeSet<Channel>)>,
 ) -> AppResult<Stored> {
     let (preset, unconnected) = preset.map_or((None, BTreeSet::new()), |(id, none)| (Some(id), none));
+    let parsed = with_warnings(app, company, parsed).await?;
     let mut row = row(company, AutomationId::new(), &parsed, app.clock().micros())?;
     row.preset = preset;
     if !unconnected.is_empty() {
@@ -179,6 +181,12 @@ async fn insert(
     Ok(row)
 }
 
+/// Asks the vendors about what the definition names of theirs, before any transaction.
+async fn with_warnings(app: &App, company: CompanyId, mut parsed: Parsed) -> AppResult<Parsed> {
+    parsed.warnings.extend(vendor_templates::check(app, company, &parsed.definition).await?);
+    Ok(parsed)
+}
+
 /// Replaces an automation. What it has scheduled is rendered from the new one when it is due.
 ///
 /// # Errors
@@ -193,6 +201,7 @@ pub async fn replace(
         READ_ONLY.into_iter().for_each(|name| drop(fields.remove(name)));
     }
     let parsed = Definition::parse(&definition, app.services().renderer).map_err(AppError::fields)?;
+    let parsed = with_warnings(app, company, parsed).await?;
     let mut row = row(company, id, &parsed, app.clock().micros())?;
     let mut change = Change::of_company(app, company).await?;
     let found = automations::find(&mut change.tx, company.0, id.0).await?.ok_or_else(AppError::not_found)?;
@@ -218,9 +227,9 @@ pub async fn delete(app: &App, company: CompanyId, id: AutomationId) -> AppResul
 
 /// The channels of a definition through which nothing can go yet.
 fn unconnected(setup: &Setup, definition: &Definition) -> BTreeSet<Channel> {
-    let actions = definition.actions.iter().filter(|action| action.connection.is_none());
+    let actions = references::ways(definition).into_iter().filter(|(_, action)| action.connection.is_none());
     actions
-        .map(|action| action.channel)
+        .map(|(_, action)| action.channel)
         .filter(|channel| setup.default_of(*channel).connection.is_none())
         .collect()
 }

@@ -188,7 +188,7 @@ fn texts(operation: Operation) -> (Option<String>, Option<String>, Option<String
     match operation {
         Operation::SendEmail(email) => (Some(email.subject), email.text, email.html),
         Operation::SendSms(sms) => (None, Some(sms.text), None),
-        Operation::SendWhatsapp(message) => (None, Some(message.text), None),
+        Operation::SendWhatsapp(message) => (None, message.text, None),
         Operation::PostChat(post) => (None, Some(post.text), None),
         Operation::PostWebhook(post) => (post.subject, post.text, post.html),
         Operation::Check(_) | Operation::Notify(_) => (None, None, None),

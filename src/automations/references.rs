@@ -12,12 +12,12 @@ use crate::store::templates;
 /// # Errors
 /// `invalid_fields` with the place of every reference that leads nowhere.
 pub(super) async fn check(tx: &mut Tx, company: CompanyId, definition: &Definition) -> AppResult<()> {
-    let names_connection = definition.actions.iter().any(|action| action.connection.is_some());
+    let actions = ways(definition);
+    let names_connection = actions.iter().any(|(_, action)| action.connection.is_some());
     let connections =
         if names_connection { connections::of_company(tx, company.0).await? } else { Vec::new() };
     let mut problems = Vec::new();
-    for (index, action) in definition.actions.iter().enumerate() {
-        let at = format!("/actions/{index}");
+    for (at, action) in actions {
         if let Some(template) = action.template
             && templates::find(tx, company.0, template.0).await?.is_none()
         {
@@ -31,6 +31,17 @@ pub(super) async fn check(tx: &mut Tx, company: CompanyId, definition: &Definiti
         problems.extend(connection(&connections, action).map(|problem| problem.under(&at)));
     }
     if problems.is_empty() { Ok(()) } else { Err(AppError::fields(problems)) }
+}
+
+/// Every action and every further way of one, with its place.
+pub(super) fn ways(definition: &Definition) -> Vec<(String, &Action)> {
+    let mut ways = Vec::new();
+    for (index, action) in definition.actions.iter().enumerate() {
+        ways.push((format!("/actions/{index}"), action));
+        let steps = action.chain.iter().enumerate();
+        ways.extend(steps.map(|(step, s)| (format!("/actions/{index}/chain/{step}"), &s.action)));
+    }
+    ways
 }
 
 fn connection(connections: &[Stored], action: &Action) -> Option<Problem> {

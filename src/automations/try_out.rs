@@ -1,5 +1,7 @@
 //! Trying an automation on oneself: what it would send, sent to the person who works on it.
 
+use std::sync::Arc;
+
 use santral_connectors::Channel;
 use santral_connectors::operation::{MessageKind, RecipientType};
 
@@ -28,7 +30,7 @@ pub struct Oneself<'a> {
 /// `conflict` when nothing can be sent; what keeps a message from being taken.
 pub async fn send(
     app: &App,
-    setup: &Setup,
+    setup: &Arc<Setup>,
     definition: &Definition,
     to: Oneself<'_>,
     lang: Lang,
@@ -67,18 +69,20 @@ fn request(action: ActionPreview, to: Oneself<'_>) -> Option<MessageRequest> {
         text: action.text,
         html: action.html,
         template: None,
+        whatsapp_template: None,
         data: None,
         attachments: Vec::new(),
         kind: MessageKind::Informational,
         recipient_type: RecipientType::Individual,
         send_at: None,
+        expires_at: None,
     })
 }
 
-async fn store(app: &App, setup: &Setup, request: MessageRequest) -> AppResult<DeliveryId> {
+async fn store(app: &App, setup: &Arc<Setup>, request: MessageRequest) -> AppResult<DeliveryId> {
     let delivery = message::plan(app.services().renderer, setup, request, app.clock().now())?;
     let id = DeliveryId(delivery.row.id);
-    let planned = PlannedMessage { version: setup.version, delivery, key: None };
+    let planned = PlannedMessage { setup: setup.clone(), delivery, key: None };
     match app.ingest.store(Item::Message(Box::new(planned))).await? {
         Stored::New => Ok(id),
         Stored::Stale => Err(AppError::new(Code::Busy)),

@@ -14,6 +14,8 @@ use uuid::Uuid;
 use crate::automation::{CompanyContext, Definition, MessageTemplate};
 use crate::db::{self, Db};
 use crate::ids::{AutomationId, CompanyId, TemplateId};
+use crate::messaging::limits::Limits;
+use crate::messaging::quiet::Quiet;
 use crate::store;
 use crate::vault::{CompanyKey, Keyring, Place, VaultError};
 
@@ -35,6 +37,10 @@ pub struct Setup {
     defaults: HashMap<Channel, Default>,
     /// The company's own webhook endpoints.
     pub webhooks: Vec<Webhook>,
+    /// How many messages may leave a day, and what is stopped.
+    pub limits: Limits,
+    /// When commercial messages wait.
+    pub quiet: Option<Quiet>,
     data_key: Option<Vec<u8>>,
 }
 
@@ -258,6 +264,10 @@ async fn load(db: &Db, id: CompanyId) -> db::Result<Option<Arc<Setup>>> {
             })
             .collect(),
         webhooks: store::webhooks::of_company(&mut tx, id.0).await?.into_iter().map(webhook).collect(),
+        limits: Limits::of_stored(&store::limits::of(&mut tx, vec![id.0]).await?),
+        quiet: store::limits::quiet_hours(&mut tx, id.0)
+            .await?
+            .and_then(|(from, until)| Quiet::of_minutes(from, until)),
         data_key: company.data_key,
     };
     Ok(Some(Arc::new(setup)))

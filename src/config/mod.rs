@@ -140,10 +140,15 @@ impl Config {
         }
     }
 
+    /// The server listens here: a free port that was asked for (0) has become one that browsers can go to.
+    pub fn listens_at(&mut self, address: SocketAddr) {
+        if is_derived(&self.effective) {
+            self.public_url = PublicUrl::of_listener(address);
+        }
+    }
+
     fn unreachable_url(&self, effective: &[Effective]) -> Option<String> {
-        let derived =
-            effective.iter().any(|e| e.name == var::PUBLIC_URL.full_name() && e.origin == Origin::Default);
-        (derived && !self.listen.ip().is_loopback()).then(|| {
+        (is_derived(effective) && !self.listen.ip().is_loopback()).then(|| {
             format!(
                 "SANTRAL_PUBLIC_URL is not set: links, consent pages and vendors' callbacks will use {}, which others \
                  may not reach",
@@ -162,6 +167,11 @@ fn platform_key(text: &str) -> Result<Secret, String> {
             "use {SHORTEST_FOREIGN} characters or more, {LONGEST_FOREIGN} bytes at most, not beginning like a minted key"
         )),
     }
+}
+
+/// Whether nobody has said what the public address is.
+fn is_derived(effective: &[Effective]) -> bool {
+    effective.iter().any(|e| e.name == var::PUBLIC_URL.full_name() && e.origin == Origin::Default)
 }
 
 #[cfg(test)]

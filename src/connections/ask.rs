@@ -64,6 +64,7 @@ async fn check(services: &Services, account: &Account<'_>, within: Duration) -> 
         idempotency_key: "check",
         files: &[],
         base_url,
+        callback_url: None,
         now: services.clock.now(),
     };
     let operation = Operation::Check(Check::default());

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ask::{Account, Answer, ask};
-use super::{let_go_on, words};
+use super::{balance, let_go_on, words};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::companies::setup::{Setup, settings};
@@ -133,7 +133,23 @@ pub async fn check(
     };
     let answer = ask(services, &account).await;
     let status = write_down(app, setup, connection, &answer.result).await?;
+    if answer.result.is_ok() && status == "active" {
+        look_at_balance(app, setup, connection);
+    }
     Ok((answer, status))
+}
+
+/// Beside the answer, which does not wait for it.
+fn look_at_balance(app: &App, setup: &Arc<Setup>, connection: &Stored) {
+    let Some(app) = app.shared() else { return };
+    let (company, id) = (setup.id, ConnectionId(connection.id));
+    tokio::spawn(async move {
+        // As the check has just left it.
+        let Ok(Some(setup)) = app.setups().get(company).await else { return };
+        if let Err(error) = balance::check(&app, &setup, id).await {
+            tracing::info!(connection = %id, code = error.code.as_str(), "a balance could not be read");
+        }
+    });
 }
 
 /// What a check means for a connection's status.

@@ -1,9 +1,11 @@
 //! The use cases of connecting accounts: connect, check, defaults, disconnect, and what keeps an eye on them.
 
 mod ask;
+pub mod balance;
 pub mod connect;
 pub mod defaults;
 pub mod health;
+pub mod lists;
 pub mod nightly;
 mod plan;
 pub mod remove;

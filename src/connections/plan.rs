@@ -310,10 +310,12 @@ fn exposed(
     let leads = |kind: FieldKind| {
         matches!(kind, FieldKind::Host | FieldKind::Port | FieldKind::Url | FieldKind::Select(_))
     };
+    // A vendor with an address of its own leads nowhere else, whatever else is chosen.
+    let movable = connector.fields.iter().any(|field| matches!(field.kind, FieldKind::Host | FieldKind::Url));
     let moved = connector.fields.iter().any(|field| {
         field.part == Part::Settings && leads(field.kind) && old.get(field.key) != new.get(field.key)
     });
-    if !moved {
+    if !movable || !moved {
         return Vec::new();
     }
     // `null` removes it, and anything but an empty text replaces it.

@@ -161,6 +161,10 @@ fn place(connector: &Connector, failure: &Failure) -> String {
         | "starttls_refused"
         | "encryption_required"
         | "plaintext_not_allowed" => settings().find(|field| field.key == "security"),
+        // The sender is what every such provider asks for first.
+        "sender_not_approved" | "sender_not_registered" | "sender_invalid" => {
+            settings().find(|field| field.required && field.kind == FieldKind::Text)
+        }
         "sender_refused" | "settings_invalid" => None,
         _ => settings().find(|field| matches!(field.kind, FieldKind::Host | FieldKind::Url)),
     };
@@ -203,7 +207,10 @@ async fn store_one(
 ) -> db::Result<()> {
     let company = setup.id.0;
     match put {
-        Some(put) => connections::put(tx, put, now).await?,
+        Some(put) => {
+            connections::put(tx, put, now).await?;
+            connections::put_account(tx, (company, change.id), put.provider, account_of(change)).await?;
+        }
         None => {
             connections::relabel(tx, company, change.id, &change.label).await?;
             if change.status == "inactive" {
@@ -215,6 +222,12 @@ async fn store_one(
         Some(channel) => connections::default_if_none(tx, company, channel.as_str(), change.id).await,
         None => Ok(()),
     }
+}
+
+/// The vendor's account that tells this company apart behind an address shared by many.
+fn account_of(change: &Change) -> Option<&str> {
+    let setting = change.connector.capabilities.callbacks?.route_setting()?;
+    change.values.as_ref()?.0.get(setting)
 }
 
 /// After the commit: open sessions with the old values end, and what waited for a connection goes on.

@@ -13,6 +13,7 @@ use super::words;
 use crate::app::App;
 use crate::clock::rfc3339;
 use crate::companies::setup::{Setup, settings};
+use crate::delivery::callback_url;
 use crate::error::AppResult;
 use crate::faults::{Bug, planted};
 use crate::i18n::Lang;
@@ -103,6 +104,8 @@ pub struct ConnectionView {
     pub last_ok_at: Option<String>,
     pub last_error_at: Option<String>,
     pub checked_at: Option<String>,
+    /// Where the vendor calls back with receipts and inbound messages, if it does; to be entered in its panel.
+    pub webhook_url: Option<String>,
     pub settings: BTreeMap<String, String>,
     /// The names of the credentials that are stored; never their values.
     pub credentials_set: Vec<String>,
@@ -130,7 +133,8 @@ pub async fn integrations(app: &App, setup: &Arc<Setup>, lang: Lang) -> AppResul
     let items = REGISTRY.iter().map(|connector| {
         let own = stored.iter().filter(|connection| connection.provider == connector.id);
         let connections = own.map(|connection| {
-            let mut view = show(connection, set(app, setup, connection), lang);
+            let webhook_url = callback_url(app.services(), setup, connector, connection.id).ok().flatten();
+            let mut view = show(connection, (webhook_url, set(app, setup, connection)), lang);
             if planted(Bug::ShowSecret)
                 && let Ok(secrets) = setup.credentials(&app.services().keyring, connection)
             {
@@ -235,7 +239,11 @@ fn set(app: &App, setup: &Setup, connection: &Stored) -> Vec<String> {
     }
 }
 
-fn show(connection: &Stored, credentials_set: Vec<String>, lang: Lang) -> ConnectionView {
+fn show(
+    connection: &Stored,
+    (webhook_url, credentials_set): (Option<String>, Vec<String>),
+    lang: Lang,
+) -> ConnectionView {
     ConnectionView {
         id: ConnectionId(connection.id),
         label: connection.label.clone(),
@@ -248,6 +256,7 @@ fn show(connection: &Stored, credentials_set: Vec<String>, lang: Lang) -> Connec
         last_ok_at: connection.last_ok_at.map(rfc3339),
         last_error_at: connection.last_error_at.map(rfc3339),
         checked_at: connection.checked_at.map(rfc3339),
+        webhook_url,
         settings: settings(connection).0,
         credentials_set,
     }

@@ -136,6 +136,79 @@ static SENTENCES: &[(&str, &str, &str)] = &[
     ("url_invalid", "Adres geçerli değil.", "The address is not valid."),
     ("address_invalid", "Adres geçerli değil.", "The address is not valid."),
     ("secret_invalid", "İmza anahtarı geçerli değil.", "The signing secret is not valid."),
+    (
+        "sender_not_approved",
+        "Gönderici adı bu hesapta onaylı değil.",
+        "The sender name is not approved for this account.",
+    ),
+    (
+        "sender_not_registered",
+        "Gönderici numarası ya da adı serviste kayıtlı değil.",
+        "The sender's number or name is not registered with the service.",
+    ),
+    ("sender_invalid", "Gönderici adı geçerli değil.", "The sender name is not valid."),
+    (
+        "insufficient_balance",
+        "Hesapta yeterli bakiye ya da kredi yok.",
+        "The account's balance or credit is used up.",
+    ),
+    (
+        "account_suspended",
+        "Hesap servis tarafından askıya alınmış ya da kapatılmış.",
+        "The account is suspended or closed by the service.",
+    ),
+    ("account_unknown", "Servis böyle bir hesap tanımıyor.", "The service knows no such account."),
+    (
+        "permission_missing",
+        "Anahtarın bu iş için izni yok; serviste gerekli izinleri verin.",
+        "The key may not do this; give it the permissions it needs at the service.",
+    ),
+    (
+        "access_refused",
+        "Servis bu hesaba erişim izni vermedi.",
+        "The service refuses access to this account.",
+    ),
+    (
+        "trial_account",
+        "Deneme hesabı yalnızca onaylanmış numaralara gönderebilir.",
+        "A trial account sends to verified numbers only.",
+    ),
+    (
+        "country_not_allowed",
+        "Hesabın bu ülkeye gönderim izni kapalı.",
+        "The account may not send to this country.",
+    ),
+    (
+        "package_missing",
+        "Hesapta bu gönderim için paket tanımlı değil.",
+        "The account has no package for this kind of message.",
+    ),
+    (
+        "documents_missing",
+        "Serviste hesap belgeleriniz eksik görünüyor.",
+        "The service misses documents for this account.",
+    ),
+    (
+        "iys_not_enabled",
+        "Hesabın İYS denetimli gönderim yetkisi yok.",
+        "The account may not send messages that İYS checks.",
+    ),
+    ("iys_brand_missing", "Hesaba bağlı bir İYS markası yok.", "No İYS brand is bound to the account."),
+    (
+        "rate_limited",
+        "Servis şimdilik daha yavaş istek bekliyor.",
+        "The service asks for slower calls right now.",
+    ),
+    (
+        "vendor_unavailable",
+        "Servis şu anda hizmet veremiyor; daha sonra yeniden deneyin.",
+        "The service is not available right now; try again later.",
+    ),
+    ("vendor_failed", "Serviste bir iç hata oluştu.", "The service had an inner error."),
+    ("vendor_refused", "Servis isteği reddetti.", "The service refused the request."),
+    ("request_refused", "Servis isteği reddetti.", "The service refused the request."),
+    ("answer_unreadable", "Servisten anlaşılmayan bir yanıt geldi.", "The service's answer cannot be read."),
+    ("redirected", "Servis başka bir adrese yönlendiriyor.", "The service points to another address."),
     ("connector_panicked", "Denetim beklenmedik biçimde durdu.", "The check stopped unexpectedly."),
 ];
 

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -12,15 +13,21 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::Engine;
+use super::gate::{self, Gate, Stop, Verdict};
 use super::lanes::{Lane, Pick};
 use super::lease::Term;
-use super::perform::{Job, carry_out};
+use super::perform::{Job, SentNote, carry_out, carry_out_many};
+use super::receipts::{self, Ears};
+use super::{chains, inbox, inquire};
 use crate::clock::Micros;
+use crate::companies::setup::Setup;
 use crate::db::{self, Tx};
 use crate::faults::{Point, reach};
-use crate::ids::CompanyId;
+use crate::ids::{CompanyId, DeliveryId};
+use crate::store::consents::{self, Statement};
 use crate::store::deliveries::{self, NewDelivery, Settlement};
 use crate::store::jobs::{self, Again, Claim, NewJob, Phase};
+use crate::store::receipts::{self as stored, VendorMessage};
 use crate::store::{companies, connections, webhooks};
 use crate::telemetry::metrics::COMMIT_BATCH_SIZE;
 use crate::telemetry::metrics::UNWRITABLE;
@@ -35,7 +42,7 @@ const LONGEST_REST: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) enum Write {
     /// The vendor is about to be called. Answered with whether it may be.
-    Intent { claim: Claim, answer: oneshot::Sender<bool> },
+    Intent { claim: Claim, gate: Option<Gate>, answer: oneshot::Sender<Verdict> },
     /// An attempt is over, or the delivery goes back without one.
     Settle(Box<Settled>),
 }
@@ -47,6 +54,14 @@ pub(super) struct Settled {
     pub ending: Ending,
     /// Nothing when the job only goes back as it was.
     pub settlement: Option<Settlement>,
+    /// What it carries from now on, where that changes.
+    pub payload: Option<String>,
+    /// The vendor took it, or may have: receipts can follow.
+    pub sent: Option<SentNote>,
+    /// It stands in a chain of this company's: what comes after it may have to know.
+    pub follows: Option<Arc<Setup>>,
+    /// The recipient wants no more messages.
+    pub refusal: Option<Statement>,
     /// What the CRM is told, if the delivery was still ours.
     pub notices: Vec<Notice>,
     /// The connection that turned out to be broken.
@@ -61,7 +76,19 @@ pub(super) struct Settled {
 #[derive(Debug)]
 pub(super) enum Ending {
     Finish,
-    Again { lane: Uuid, due_at: Micros, attempt: i64 },
+    Again {
+        lane: Uuid,
+        due_at: Micros,
+        attempt: i64,
+    },
+    /// The vendor is asked, or waited for, what became of it.
+    Ask {
+        lane: Uuid,
+        due_at: Micros,
+        attempt: i64,
+    },
+    /// Nobody waits for its receipt any more.
+    Close,
 }
 
 /// A delivery to a webhook endpoint, born of another delivery or of a connection.
@@ -89,6 +116,8 @@ pub(super) struct Broken {
 struct Outcome {
     /// Claims whose intent is committed.
     may_send: HashSet<Uuid>,
+    /// Claims whose messages may not leave.
+    stopped: HashMap<Uuid, Stop>,
     claimed: Vec<Job>,
     counts: HashMap<Lane, u32>,
     next_due: HashMap<Lane, Option<Micros>>,
@@ -231,6 +260,8 @@ async fn try_commit(
     (doubted, now): (&[Claim], Micros),
     outcome: &mut Outcome,
 ) -> db::Result<()> {
+    // Asked for before the transaction: it may have to be loaded.
+    let platform = if needs_ears(batch) { engine.setups().platform().await? } else { None };
     let mut companies = scope(batch, picks);
     companies.extend(doubted.iter().map(|claim| CompanyId(claim.lane.company)));
     companies.sort_unstable();
@@ -241,8 +272,8 @@ async fn try_commit(
     let freed = jobs::free(&mut tx, doubted, 0).await?;
     let freed = doubted.iter().filter(|claim| freed.contains(&claim.id));
     outcome.waiting.extend(freed.map(|claim| (claim.lane, claim.due_at)));
-    intents(&mut tx, engine, batch, outcome).await?;
-    endings(&mut tx, engine, batch, outcome).await?;
+    intents(&mut tx, engine, batch, (platform.as_ref(), now), outcome).await?;
+    endings(&mut tx, engine, batch, (platform, now), outcome).await?;
     claims(&mut tx, engine, picks, (now, term), outcome).await?;
     if batch.iter().any(|write| matches!(write, Write::Settle(_))) {
         reach(Point::Settling);
@@ -250,31 +281,58 @@ async fn try_commit(
     tx.commit().await
 }
 
-async fn intents(tx: &mut Tx, engine: &Engine, batch: &[Write], outcome: &mut Outcome) -> db::Result<()> {
-    let claims: Vec<_> = batch
+/// Whether something in the batch may have news for endpoints that are not the writer's to know.
+fn needs_ears(batch: &[Write]) -> bool {
+    batch.iter().any(|write| match write {
+        Write::Intent { gate, .. } => gate.is_some(),
+        Write::Settle(settled) => settled.sent.is_some() || settled.follows.is_some(),
+    })
+}
+
+async fn intents(
+    tx: &mut Tx,
+    engine: &Engine,
+    batch: &[Write],
+    (platform, now): (Option<&Arc<Setup>>, Micros),
+    outcome: &mut Outcome,
+) -> db::Result<()> {
+    let asked: Vec<_> = batch
         .iter()
-        .filter_map(|write| if let Write::Intent { claim, .. } = write { Some(*claim) } else { None })
+        .filter_map(
+            |write| if let Write::Intent { claim, gate, .. } = write { Some((*claim, gate)) } else { None },
+        )
         .collect();
+    let gates: Vec<_> = asked.iter().filter_map(|(claim, gate)| Some((*claim, gate.as_ref()?))).collect();
+    let judged = gate::judge(tx, &gates, platform, now).await?;
+    outcome.waiting.extend(judged.waiting);
+    outcome.stopped = judged.stopped;
+    let claims: Vec<_> =
+        asked.into_iter().map(|(claim, _)| claim).filter(|c| !outcome.stopped.contains_key(&c.id)).collect();
     if !claims.is_empty() {
         outcome.may_send.extend(jobs::mark_sending(tx, &claims, engine.node()).await?);
     }
     Ok(())
 }
 
-async fn endings(tx: &mut Tx, engine: &Engine, batch: &[Write], outcome: &mut Outcome) -> db::Result<()> {
+async fn endings(
+    tx: &mut Tx,
+    engine: &Engine,
+    batch: &[Write],
+    (platform, now): (Option<Arc<Setup>>, Micros),
+    outcome: &mut Outcome,
+) -> db::Result<()> {
     let settled = || {
         batch
             .iter()
             .filter_map(|write| if let Write::Settle(settled) = write { Some(&**settled) } else { None })
     };
-    let mut finished = Vec::new();
-    let mut again = Vec::new();
+    let (mut finished, mut again, mut ask) = (Vec::new(), Vec::new(), Vec::new());
     for settled in settled() {
+        let claim = settled.claim;
         match settled.ending {
-            Ending::Finish => finished.push(settled.claim),
-            Ending::Again { lane, due_at, attempt } => {
-                again.push(Again { claim: settled.claim, lane, due_at, attempt });
-            }
+            Ending::Finish | Ending::Close => finished.push(claim),
+            Ending::Again { lane, due_at, attempt } => again.push(Again { claim, lane, due_at, attempt }),
+            Ending::Ask { lane, due_at, attempt } => ask.push(Again { claim, lane, due_at, attempt }),
         }
     }
     let mut ours = HashSet::new();
@@ -283,6 +341,9 @@ async fn endings(tx: &mut Tx, engine: &Engine, batch: &[Write], outcome: &mut Ou
     }
     if !again.is_empty() {
         ours.extend(jobs::put_back(tx, &again, engine.node()).await?);
+    }
+    if !ask.is_empty() {
+        ours.extend(jobs::ask(tx, &ask, Some(engine.node())).await?);
     }
     let settlements: Vec<_> = settled()
         .filter(|settled| ours.contains(&settled.claim.id))
@@ -293,10 +354,16 @@ async fn endings(tx: &mut Tx, engine: &Engine, batch: &[Write], outcome: &mut Ou
     }
     let mut notices = Vec::new();
     for settled in settled().filter(|settled| ours.contains(&settled.claim.id)) {
-        if let Ending::Again { lane, due_at, .. } = settled.ending
+        if let Ending::Again { lane, due_at, .. } | Ending::Ask { lane, due_at, .. } = settled.ending
             && due_at < jobs::HELD
         {
             outcome.waiting.push((Lane { company: settled.claim.lane.company, id: lane }, due_at));
+        }
+        if let Some(payload) = &settled.payload {
+            deliveries::set_payload(tx, settled.claim.lane.company, settled.claim.id, payload).await?;
+        }
+        if matches!(settled.ending, Ending::Close) {
+            stored::close(tx, settled.claim.lane.company, vec![settled.claim.id], now).await?;
         }
         notices.extend(settled.notices.iter().cloned());
         if let Some(broken) = &settled.broken
@@ -307,7 +374,63 @@ async fn endings(tx: &mut Tx, engine: &Engine, batch: &[Write], outcome: &mut Ou
         }
     }
     outcome.waiting.extend(store_notices(tx, &notices).await?);
+    let ours: Vec<_> = settled().filter(|settled| ours.contains(&settled.claim.id)).collect();
+    let refusals: Vec<_> = ours.iter().filter_map(|settled| settled.refusal.clone()).collect();
+    consents::record(tx, &refusals).await?;
+    outcome.waiting.extend(sent(tx, &ours, platform.clone(), now).await?);
+    outcome.waiting.extend(follow(tx, &ours, platform, now).await?);
     Ok(())
+}
+
+/// Remembers the vendors' ids of what was sent, and takes in what was said of it before this commit.
+async fn sent(
+    tx: &mut Tx,
+    ours: &[&Settled],
+    platform: Option<Arc<Setup>>,
+    now: Micros,
+) -> db::Result<Vec<(Lane, Micros)>> {
+    let notes: Vec<_> =
+        ours.iter().filter_map(|settled| Some((settled.claim, settled.sent.as_ref()?))).collect();
+    if notes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let message = |(claim, note): &(Claim, &SentNote)| {
+        Some(VendorMessage {
+            company: claim.lane.company,
+            connection: note.connection,
+            vendor_id: note.vendor_id.clone()?,
+            recipient: note.recipient.clone(),
+            delivery: claim.id,
+            sent_at: note.at,
+        })
+    };
+    let messages: Vec<_> = notes.iter().filter_map(message).collect();
+    stored::remember(tx, &messages).await?;
+    let keys = notes.iter().flat_map(|(claim, note)| {
+        let own = DeliveryId(claim.id).to_string();
+        let ids = note.vendor_id.clone().into_iter().chain([own]);
+        ids.map(|id| (claim.lane.company, note.connection, id))
+    });
+    let early = inbox::take_early(tx, &keys.collect::<Vec<_>>()).await?;
+    let setups = inbox::setups(notes.iter().map(|(_, note)| Arc::clone(&note.setup)));
+    Ok(receipts::apply(tx, &Ears { setups, platform }, &early, now).await?.waiting)
+}
+
+/// Lets what comes later in a chain know how those before it ended.
+async fn follow(
+    tx: &mut Tx,
+    ours: &[&Settled],
+    platform: Option<Arc<Setup>>,
+    now: Micros,
+) -> db::Result<Vec<(Lane, Micros)>> {
+    let chained: Vec<_> = ours.iter().filter(|settled| settled.follows.is_some()).collect();
+    if chained.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ended: Vec<_> =
+        chained.iter().map(|settled| (settled.claim.lane.company, settled.claim.id)).collect();
+    let setups = inbox::setups(chained.iter().filter_map(|settled| settled.follows.clone()));
+    chains::follow(tx, &Ears { setups, platform }, &ended, now).await
 }
 
 async fn mark_broken(tx: &mut Tx, company: Uuid, broken: &Broken) -> db::Result<Option<Uuid>> {
@@ -352,14 +475,18 @@ async fn claims(
     (now, term): (Micros, Term),
     outcome: &mut Outcome,
 ) -> db::Result<()> {
-    let mut groups: HashMap<(u32, bool), Vec<Lane>> = HashMap::new();
+    let mut groups: HashMap<(u32, bool, bool), Vec<Lane>> = HashMap::new();
     for pick in picks {
-        groups.entry((pick.count, pick.idempotent)).or_default().push(pick.lane);
+        groups.entry((pick.jobs(), pick.lane.asks(), pick.idempotent)).or_default().push(pick.lane);
     }
     let mut claims = Vec::new();
-    for ((count, idempotent), lanes) in groups {
-        // Where the receiver dedupes, the claim is the intent: an unknown outcome is simply sent again.
-        let phase = if idempotent { Phase::Sending } else { Phase::Claimed };
+    for ((count, asks, idempotent), lanes) in groups {
+        let phase = match (asks, idempotent) {
+            (true, _) => Phase::Asking,
+            // Where the receiver dedupes, the claim is the intent: an unknown outcome is simply sent again.
+            (false, true) => Phase::Sending,
+            (false, false) => Phase::Claimed,
+        };
         let claimed = jobs::claim_due(tx, &lanes, count, (engine.node(), phase), now).await?;
         claims.extend(claimed.into_iter().map(|claim| (claim, phase)));
     }
@@ -368,7 +495,7 @@ async fn claims(
     }
     let exhausted: Vec<_> = picks
         .iter()
-        .filter(|pick| outcome.counts.get(&pick.lane).copied().unwrap_or(0) < pick.count)
+        .filter(|pick| outcome.counts.get(&pick.lane).copied().unwrap_or(0) < pick.jobs())
         .map(|pick| pick.lane)
         .collect();
     if !exhausted.is_empty() {
@@ -397,20 +524,28 @@ fn follow_up(
 ) {
     for write in batch {
         match write {
-            // Whoever asked may have been dropped with its lease; then nobody calls the vendor.
-            Write::Intent { claim, answer } => drop(answer.send(outcome.may_send.contains(&claim.id))),
+            Write::Intent { claim, answer, .. } => {
+                let verdict = match outcome.stopped.get(&claim.id) {
+                    Some(stop) => Verdict::Stopped(*stop),
+                    None if outcome.may_send.contains(&claim.id) => Verdict::Go,
+                    None => Verdict::Lost,
+                };
+                // Whoever asked may have been dropped with its lease; then nobody calls the vendor.
+                let _ = answer.send(verdict);
+            }
             Write::Settle(_) => reach(Point::Settled),
         }
     }
     for company in outcome.newly_broken {
         engine.setups().forget(company);
     }
+    let shared: HashSet<_> = picks.iter().filter(|pick| pick.group > 1).map(|pick| pick.lane).collect();
     {
         let mut lanes = engine.lanes();
         for pick in picks {
             let got = outcome.counts.get(&pick.lane).copied().unwrap_or(0);
             // A full pick leaves the lane open: there may be more.
-            let next_due = if got < pick.count {
+            let next_due = if got < pick.jobs() {
                 outcome.next_due.get(&pick.lane).copied().flatten()
             } else {
                 Some(now)
@@ -419,8 +554,19 @@ fn follow_up(
         }
     }
     engine.announce(&outcome.waiting);
+    let mut together: HashMap<Lane, Vec<Job>> = HashMap::new();
     for job in outcome.claimed {
-        tokio::spawn(carry_out(engine.clone(), job));
+        if shared.contains(&job.claim.lane) {
+            together.entry(job.claim.lane).or_default().push(job);
+        } else {
+            tokio::spawn(carry_out(engine.clone(), job));
+        }
+    }
+    for (lane, jobs) in together {
+        match lane.asks() {
+            true => tokio::spawn(inquire::inquire(engine.clone(), jobs)),
+            false => tokio::spawn(carry_out_many(engine.clone(), jobs)),
+        };
     }
 }
 

@@ -18,14 +18,48 @@ pub struct Lane {
     pub id: Uuid,
 }
 
+/// Where a UUID holds its version.
+const VERSION: u32 = 76;
+/// The version of a lane of questions: that of nobody's id (RFC 9562 §5.8 leaves it to the application).
+const QUESTIONS: u128 = 8;
+
+impl Lane {
+    /// The lane in which questions about this lane's messages wait: the same id, marked.
+    #[must_use]
+    pub fn of_questions(self) -> Self {
+        Self { id: Uuid::from_u128(self.id.as_u128() & !(0xf << VERSION) | QUESTIONS << VERSION), ..self }
+    }
+
+    /// The lane that [`Self::of_questions`] was made of.
+    #[must_use]
+    pub fn of_messages(self) -> Self {
+        // Connections and endpoints have ids of version 7.
+        Self { id: Uuid::from_u128(self.id.as_u128() & !(0xf << VERSION) | 7 << VERSION), ..self }
+    }
+
+    /// Whether questions wait in it.
+    pub fn asks(self) -> bool {
+        self.id.as_u128() >> VERSION & 0xf == QUESTIONS
+    }
+}
+
 /// A lane to claim from now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pick {
     pub lane: Lane,
-    /// How many jobs at most.
+    /// How many calls at most.
     pub count: u32,
+    /// How many jobs may share a call.
+    pub group: u32,
     /// Whether the lane's receiver dedupes, as far as it is known.
     pub idempotent: bool,
+}
+
+impl Pick {
+    /// How many jobs at most.
+    pub const fn jobs(&self) -> u32 {
+        self.count.saturating_mul(self.group)
+    }
 }
 
 /// Assumed until the lane's connector is known.
@@ -34,6 +68,8 @@ const UNKNOWN_CONCURRENCY: u16 = 4;
 const TROUBLE: u32 = 5;
 /// The longest a troubled lane is left alone before it is tried again.
 const LONGEST_REST: Micros = 60_000_000;
+/// Questions that are asked in one go.
+const QUESTIONS_AT_ONCE: u32 = 200;
 /// No lane takes more than this in one turn while others wait.
 const TURN: u32 = 32;
 
@@ -41,6 +77,8 @@ const TURN: u32 = 32;
 struct State {
     in_flight: u32,
     concurrency: u16,
+    /// Jobs that share a call.
+    group: u32,
     rates: &'static [Rate],
     idempotent: bool,
     pace: Pace,
@@ -59,6 +97,7 @@ impl Default for State {
         Self {
             in_flight: 0,
             concurrency: UNKNOWN_CONCURRENCY,
+            group: 1,
             rates: &[],
             idempotent: false,
             pace: Pace::default(),
@@ -72,6 +111,13 @@ impl Default for State {
 }
 
 impl State {
+    fn of(lane: Lane) -> Self {
+        match lane.asks() {
+            true => Self { concurrency: 1, group: QUESTIONS_AT_ONCE, ..Self::default() },
+            false => Self::default(),
+        }
+    }
+
     fn learn(&mut self, limits: &'static Limits) {
         self.concurrency = limits.concurrency.max(1);
         self.rates = limits.rates;
@@ -123,10 +169,11 @@ impl Lanes {
         self.in_flight
     }
 
-    /// What the lane's vendor allows, once it is known.
-    pub fn learn(&mut self, lane: Lane, limits: &'static Limits) {
+    /// What the lane's vendor allows, once it is known, and how many messages it takes in one call.
+    pub fn learn(&mut self, lane: Lane, limits: &'static Limits, group: u32) {
         if let Some(state) = self.lanes.get_mut(&lane) {
             state.learn(limits);
+            state.group = group.max(1);
         }
     }
 
@@ -135,7 +182,7 @@ impl Lanes {
         if self.in_flight >= self.capacity {
             return false;
         }
-        let state = self.lanes.entry(lane).or_default();
+        let state = self.lanes.entry(lane).or_insert_with(|| State::of(lane));
         state.learn(limits);
         let waiting = state.next_due.is_some_and(|due| due <= now);
         if waiting || state.free(now, 1) == 0 {
@@ -149,7 +196,7 @@ impl Lanes {
 
     /// A job waits in this lane, to be done at `due` or later.
     pub fn note_due(&mut self, lane: Lane, due: Micros, now: Micros) {
-        let state = self.lanes.entry(lane).or_default();
+        let state = self.lanes.entry(lane).or_insert_with(|| State::of(lane));
         if state.next_due.is_none_or(|known| due < known) {
             state.next_due = Some(due);
         }
@@ -175,7 +222,7 @@ impl Lanes {
 
     /// Nothing of this lane starts before `until`.
     pub fn pause(&mut self, lane: Lane, until: Micros, now: Micros) {
-        let state = self.lanes.entry(lane).or_default();
+        let state = self.lanes.entry(lane).or_insert_with(|| State::of(lane));
         state.paused_until = state.paused_until.max(until);
         self.schedule(lane, now);
     }
@@ -216,7 +263,8 @@ impl Lanes {
             let Some(state) = self.lanes.get_mut(&lane) else { continue };
             state.ready = false;
             let most = TURN.min(u32::try_from(share.min(room)).unwrap_or(TURN));
-            let wanted = state.free(now, most);
+            // Where many share a call, one call is a turn.
+            let wanted = state.free(now, if state.group > 1 { 1 } else { most });
             if wanted == 0 {
                 self.schedule(lane, now);
                 continue;
@@ -225,7 +273,7 @@ impl Lanes {
             state.pace.take(state.rates, now, wanted);
             self.in_flight += wanted as usize;
             room -= wanted as usize;
-            picked.push(Pick { lane, count: wanted, idempotent: state.idempotent });
+            picked.push(Pick { lane, count: wanted, group: state.group, idempotent: state.idempotent });
         }
         picked
     }
@@ -233,7 +281,7 @@ impl Lanes {
     /// What became of a pick: `got` jobs are under way, and the next one waits until `next_due`.
     pub fn claimed(&mut self, pick: Pick, got: u32, next_due: Option<Micros>, now: Micros) {
         let Some(state) = self.lanes.get_mut(&pick.lane) else { return };
-        let unused = pick.count.saturating_sub(got);
+        let unused = pick.count.saturating_sub(got.div_ceil(pick.group.max(1)));
         state.in_flight = state.in_flight.saturating_sub(unused);
         self.in_flight = self.in_flight.saturating_sub(unused as usize);
         state.next_due = next_due;
@@ -334,11 +382,11 @@ mod tests {
         let mut lanes = Lanes::new(100);
         for id in 1..=3 {
             lanes.note_due(lane(id), 0, 0);
-            lanes.learn(lane(id), &LIMITS);
+            lanes.learn(lane(id), &LIMITS, 1);
         }
         assert_eq!(picked(&mut lanes, 0), vec![(lane(1), 2), (lane(2), 2), (lane(3), 2)]);
         for id in 1..=3 {
-            lanes.claimed(Pick { lane: lane(id), count: 2, idempotent: false }, 2, Some(0), 0);
+            lanes.claimed(Pick { lane: lane(id), count: 2, group: 1, idempotent: false }, 2, Some(0), 0);
         }
         assert_eq!(picked(&mut lanes, 0), vec![]);
         lanes.release(lane(2), false, 0);
@@ -410,7 +458,7 @@ mod tests {
                         let got = asked.min(*left);
                         *left -= got;
                         *held.entry(lane).or_default() += got;
-                        lanes.claimed(Pick { lane, count: asked, idempotent: false }, got, (*left > 0).then_some(now), now);
+                        lanes.claimed(Pick { lane, count: asked, group: 1, idempotent: false }, got, (*left > 0).then_some(now), now);
                     },
                 }
                 prop_assert_eq!(lanes.in_flight(), held.values().sum::<u32>() as usize);
@@ -426,7 +474,7 @@ mod tests {
                     let left = waiting.entry(lane).or_default();
                     let got = asked.min(*left);
                     *left -= got;
-                    lanes.claimed(Pick { lane, count: asked, idempotent: false }, got, (*left > 0).then_some(now), now);
+                    lanes.claimed(Pick { lane, count: asked, group: 1, idempotent: false }, got, (*left > 0).then_some(now), now);
                     for _ in 0..got { lanes.release(lane, false, now); }
                 }
             }

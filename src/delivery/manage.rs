@@ -77,7 +77,7 @@ impl<'a> Ears<'a> {
 }
 
 /// The number of the attempt that comes after those stored.
-fn next_attempt(attempts: &str) -> i64 {
+pub(super) fn next_attempt(attempts: &str) -> i64 {
     let attempts: Vec<Attempt<'_>> = serde_json::from_str(attempts).unwrap_or_default();
     attempts.iter().map(|attempt| attempt.number).max().unwrap_or(0) + 1
 }

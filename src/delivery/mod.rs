@@ -1,6 +1,10 @@
 //! Carrying deliveries out: lanes, claims, intents, attempts and what follows from them.
 
+mod chains;
 mod committer;
+mod gate;
+pub mod inbox;
+mod inquire;
 pub mod lanes;
 mod lease;
 pub mod manage;
@@ -9,11 +13,13 @@ pub mod notices;
 mod pace;
 mod perform;
 pub mod policy;
+mod receipts;
 mod recover;
 mod target;
+mod window;
 pub mod words;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,6 +36,7 @@ pub use self::lease::Term;
 use crate::automation::Renderer;
 use crate::clock::{Clock, Micros};
 use crate::companies::setup::Setups;
+use crate::config::PublicUrl;
 use crate::db::Db;
 use crate::outbound::Outbound;
 use crate::store::jobs::{self, Claim, Phase};
@@ -38,7 +45,9 @@ use crate::vault::Keyring;
 pub use committer::Notice;
 pub(crate) use committer::store_notices;
 pub use perform::Job;
+pub(crate) use perform::Port;
 pub(crate) use perform::detail_of;
+pub(crate) use target::{Target, callback_url, resolve};
 
 /// How long an orderly stop waits for calls under way; what is left then is found by whoever starts next.
 const STOP_WITHIN: Duration = Duration::from_secs(22);
@@ -56,6 +65,8 @@ pub struct Services {
     pub renderer: &'static Renderer,
     /// Other base addresses of vendors, from configuration.
     pub overrides: Arc<BTreeMap<&'static str, Url>>,
+    /// Where vendors and people reach this server.
+    pub public_url: PublicUrl,
 }
 
 /// This node's part in carrying deliveries out; clones share it.
@@ -78,6 +89,8 @@ struct Inner {
     doubted: Mutex<Vec<Claim>>,
     /// When connections last worked, until it is written down.
     uses: Mutex<HashMap<Lane, Micros>>,
+    /// Connections whose vendor has called back since the start, and proven itself.
+    called_back: Mutex<HashSet<Lane>>,
 }
 
 impl Engine {
@@ -105,6 +118,7 @@ impl Engine {
             untold: Mutex::default(),
             doubted: Mutex::default(),
             uses: Mutex::default(),
+            called_back: Mutex::default(),
         }));
         if !engine.db().is_single_process() {
             recover::renew(&engine).await?;
@@ -254,6 +268,15 @@ impl Engine {
 
     fn note_use(&self, lane: Lane, now: Micros) {
         self.0.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(lane, now);
+    }
+
+    /// A connection's vendor called back and proved itself, so there is no haste to ask.
+    fn note_callback(&self, lane: Lane) {
+        self.0.called_back.lock().unwrap_or_else(PoisonError::into_inner).insert(lane);
+    }
+
+    fn is_called_back(&self, lane: Lane) -> bool {
+        self.0.called_back.lock().unwrap_or_else(PoisonError::into_inner).contains(&lane)
     }
 
     /// Whether this node carries deliveries out.

@@ -6,7 +6,8 @@ use santral_connectors::Operation;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::ids::AutomationId;
+use crate::clock::Micros;
+use crate::ids::{AutomationId, DeliveryId};
 
 /// Where a delivery stands. The names are part of the HTTP contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -117,7 +118,31 @@ pub struct Payload {
     /// The action named a connection, so no fallback may take over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pinned: bool,
+    /// It counted against the day's limit when it was accepted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counted: bool,
+    /// What has not left by then is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Micros>,
+    /// Its place among deliveries of which one is to arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<ChainPlace>,
     pub work: Work,
+}
+
+/// A place in a chain: it goes out only if none before it arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainPlace {
+    pub first: DeliveryId,
+    /// Zero is the first.
+    pub position: i64,
+}
+
+impl Payload {
+    /// Work with nothing special about it.
+    pub const fn of(work: Work) -> Self {
+        Self { pinned: false, counted: false, expires_at: None, chain: None, work }
+    }
 }
 
 /// Ready to go, or to be rendered when due.
@@ -134,6 +159,14 @@ pub struct Timed {
     pub automation: AutomationId,
     /// Which of the automation's actions.
     pub action: usize,
+    /// Which step of the action's chain; zero is the action itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub step: usize,
     /// The CloudEvent, its data merged with what later events said.
     pub event: Box<RawValue>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(step: &usize) -> bool {
+    *step == 0
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use santral_connectors::capability::{Balance, Inbound};
 use santral_connectors::operation::{Notify, Operation};
 use serde_json::json;
 use uuid::Uuid;
@@ -12,6 +13,7 @@ use super::model::{Origin, Payload, State, Work};
 use crate::clock::{Micros, rfc3339};
 use crate::companies::setup::{Setup, Webhook};
 use crate::ids::{AutomationId, CompanyId, ConnectionId, DeliveryId, EventId, WebhookId, new_uuid};
+use crate::messaging::limits::Reached;
 use crate::store::deliveries::{NewDelivery, Stored};
 
 /// What is told of a delivery.
@@ -145,6 +147,94 @@ pub fn of_connection(
         .collect()
 }
 
+/// A notice for every endpoint that wants to hear that a day's limit is near or reached.
+pub fn of_limit(setup: &Setup, platform: Option<&Arc<Setup>>, reached: &Reached, at: Micros) -> Vec<Notice> {
+    let event_type = "limit.reached";
+    let day = reached.of.day;
+    let data = json!({
+        "company": setup.id,
+        "channel": reached.of.channel,
+        "day": format!("{:04}-{:02}-{:02}", day / 10_000, day / 100 % 100, day % 100),
+        "used": reached.used,
+        "limit": reached.limit,
+        "percent": reached.percent,
+    });
+    listeners(setup, platform, event_type)
+        .into_iter()
+        .filter_map(|webhook| notice(webhook.id, setup.id.0, event_type, (&data, None), at))
+        .collect()
+}
+
+/// An account that is nearly empty.
+#[derive(Debug)]
+pub struct Low<'a> {
+    pub connection: Uuid,
+    pub provider: &'a str,
+    pub balance: &'a Balance,
+}
+
+/// A notice for every endpoint that wants to hear that an account is nearly empty.
+pub fn of_low_balance(
+    setup: &Setup,
+    platform: Option<&Arc<Setup>>,
+    low: &Low<'_>,
+    at: Micros,
+) -> Vec<Notice> {
+    let event_type = "connection.low_balance";
+    let data = json!({
+        "company": setup.id,
+        "connection": ConnectionId(low.connection),
+        "provider": low.provider,
+        "balance": low.balance,
+    });
+    listeners(setup, platform, event_type)
+        .into_iter()
+        .filter_map(|webhook| notice(webhook.id, setup.id.0, event_type, (&data, None), at))
+        .collect()
+}
+
+/// A message that a person sent to the company.
+#[derive(Debug)]
+pub struct Heard<'a> {
+    pub connection: Uuid,
+    pub provider: &'a str,
+    pub channel: Option<&'a str>,
+    pub message: &'a Inbound,
+    /// It asked for no more messages, and that is recorded.
+    pub refuses: bool,
+    pub at: Micros,
+}
+
+/// A notice for every endpoint that wants to hear what people write.
+pub fn of_inbound(
+    setup: &Setup,
+    platform: Option<&Arc<Setup>>,
+    heard: &Heard<'_>,
+    at: Micros,
+) -> Vec<Notice> {
+    let event_type = "message.received";
+    let text: String = heard.message.text.chars().filter(|c| *c != '\0').collect();
+    let data = json!({
+        "company": setup.id,
+        "connection": ConnectionId(heard.connection),
+        "provider": heard.provider,
+        "channel": heard.channel,
+        "message": {
+            "id": heard.message.id,
+            "from": heard.message.from,
+            "to": heard.message.to,
+            "text": text,
+            "kind": heard.message.kind,
+            "received_at": rfc3339(heard.at),
+            "refuses": heard.refuses,
+        },
+    });
+    listeners(setup, platform, event_type)
+        .into_iter()
+        .filter_map(|webhook| notice(webhook.id, setup.id.0, event_type, (&data, None), at))
+        .collect()
+}
+
 /// One notice to an endpoint, as a delivery of its own. `None` only if JSON itself failed.
 pub fn notice(
     webhook: Uuid,
@@ -158,7 +248,7 @@ pub fn notice(
         timestamp: rfc3339(at),
         data: serde_json::value::to_raw_value(data).ok()?,
     };
-    let payload = Payload { pinned: true, work: Work::Ready(Operation::Notify(notify)) };
+    let payload = Payload { pinned: true, ..Payload::of(Work::Ready(Operation::Notify(notify))) };
     Some(Notice {
         delivery: NewDelivery {
             company,

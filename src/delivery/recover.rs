@@ -9,14 +9,14 @@ use tokio::time::Instant;
 use super::lanes::Lane;
 use super::lease::{LASTS, RENEW_EVERY};
 use super::model::{Attempt, State};
-use super::{Engine, notices};
+use super::{Engine, inquire, notices};
 use crate::clock::{Micros, rfc3339};
 use crate::db;
 use crate::delivery::notices::News;
 use crate::faults::{Bug, Point, planted, reach};
 use crate::ids::{CompanyId, DeliveryId};
 use crate::store::deliveries::{self, Settlement};
-use crate::store::jobs::{self, Claim, HELD, Phase};
+use crate::store::jobs::{self, Again, Claim, HELD, Phase};
 use crate::store::nodes;
 use crate::telemetry::metrics::LEASE_EXPIRED;
 
@@ -230,7 +230,7 @@ async fn recover(engine: &Engine, found: &[(Claim, Phase)]) -> db::Result<()> {
                 resend.push(*claim)
             }
             Phase::Sending => lost.push(*claim),
-            Phase::Waiting | Phase::Claimed => free.push(*claim),
+            Phase::Waiting | Phase::Claimed | Phase::Asking => free.push(*claim),
         }
     }
     tracing::warn!(
@@ -241,10 +241,13 @@ async fn recover(engine: &Engine, found: &[(Claim, Phase)]) -> db::Result<()> {
     );
     metrics::counter!(LEASE_EXPIRED).increment(found.len() as u64);
     let unknown = settlements(engine, &companies, &lost).await?;
+    let now = engine.clock().micros();
+    let (askable, lost) = apart(engine, lost, now).await?;
     let mut tx = engine.db().companies(&companies).write().await?;
     jobs::free(&mut tx, &free, 0).await?;
     jobs::free(&mut tx, &resend, 1).await?;
-    let ended = jobs::abandon(&mut tx, &lost).await?;
+    let mut ended = jobs::ask(&mut tx, &askable, None).await?;
+    ended.extend(jobs::abandon(&mut tx, &lost).await?);
     let (settled, told): (Vec<_>, Vec<_>) =
         unknown.into_iter().filter(|(settlement, _)| ended.contains(&settlement.id)).unzip();
     deliveries::settle(&mut tx, &settled).await?;
@@ -252,8 +255,26 @@ async fn recover(engine: &Engine, found: &[(Claim, Phase)]) -> db::Result<()> {
     let mut waiting = super::store_notices(&mut tx, &told).await?;
     tx.commit().await?;
     waiting.extend(free.iter().chain(&resend).map(|claim| (claim.lane, claim.due_at)));
+    waiting.extend(askable.iter().map(|again| (again.claim.lane.of_questions(), again.due_at)));
     engine.announce(&waiting);
     Ok(())
+}
+
+/// Splits off those whose vendor can be asked whether it took them.
+async fn apart(engine: &Engine, lost: Vec<Claim>, now: Micros) -> db::Result<(Vec<Again>, Vec<Claim>)> {
+    let (mut askable, mut rest) = (Vec::new(), Vec::new());
+    for claim in lost {
+        let setup = engine.setups().get(CompanyId(claim.lane.company)).await?;
+        let connection = setup.as_ref().and_then(|setup| setup.connection(claim.lane.id));
+        let connector = connection.and_then(|connection| santral_connectors::find(&connection.provider));
+        match connector.and_then(|connector| inquire::first_reconciliation(connector, now)) {
+            Some(due_at) => {
+                askable.push(Again { claim, lane: claim.lane.of_questions().id, due_at, attempt: 1 });
+            }
+            None => rest.push(claim),
+        }
+    }
+    Ok((askable, rest))
 }
 
 async fn is_idempotent(engine: &Engine, claim: &Claim) -> db::Result<bool> {

@@ -10,14 +10,17 @@ use super::lanes::Lane;
 use crate::companies::setup::{Setup, settings};
 use crate::db;
 use crate::faults::{Bug, planted};
+use crate::messaging::links::{self, Purpose};
 use crate::vault::VaultError;
 
 /// What a call needs of the other side.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(crate) struct Target {
     pub connector: &'static Connector,
     pub settings: Settings,
     pub credentials: Credentials,
+    /// Where the vendor calls back, if it does.
+    pub callback_url: Option<String>,
     /// Changes whenever settings or credentials do.
     pub version: u64,
     /// Whose webhook endpoint it is, if it is one.
@@ -26,7 +29,7 @@ pub(super) struct Target {
 
 /// A lane that leads nowhere now.
 #[derive(Debug)]
-pub(super) enum Blocked {
+pub(crate) enum Blocked {
     /// The connection exists but does not work: its status' reason.
     Broken(String),
     /// A person switched it off.
@@ -37,7 +40,7 @@ pub(super) enum Blocked {
     Vault(VaultError),
 }
 
-pub(super) async fn resolve(
+pub(crate) async fn resolve(
     services: &Services,
     setup: &Arc<Setup>,
     lane: Lane,
@@ -77,11 +80,29 @@ fn of_connection(
     }
     Ok(Target {
         connector,
+        callback_url: callback_url(services, setup, connector, connection.id).map_err(Blocked::Vault)?,
         settings: settings(connection),
         credentials,
         version: connection.secret_version.unsigned_abs(),
         webhook_of: None,
     })
+}
+
+/// The address that a connection's vendor calls back, where vendors of its kind do.
+///
+/// # Errors
+/// When the company's key does not open.
+pub(crate) fn callback_url(
+    services: &Services,
+    setup: &Setup,
+    connector: &Connector,
+    connection: Uuid,
+) -> Result<Option<String>, VaultError> {
+    if connector.capabilities.callbacks.is_none() {
+        return Ok(None);
+    }
+    let secret = links::mint(&setup.key(&services.keyring)?, Purpose::Callback, setup.id, connection)?;
+    Ok(Some(services.public_url.to(&format!("/hooks/{}/{secret}", connector.id))))
 }
 
 fn of_webhook(services: &Services, setup: &Setup, id: Uuid) -> Result<Target, Blocked> {
@@ -92,6 +113,7 @@ fn of_webhook(services: &Services, setup: &Setup, id: Uuid) -> Result<Target, Bl
     let secret = setup.webhook_secret(&services.keyring, webhook).map_err(Blocked::Vault)?;
     Ok(Target {
         connector: &santral_connectors::webhook::CONNECTOR,
+        callback_url: None,
         settings: Settings([("url".to_owned(), webhook.url.clone())].into()),
         credentials: Credentials([("secret".to_owned(), secret)].into()),
         version: 0,

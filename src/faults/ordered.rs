@@ -113,6 +113,7 @@ fn replaced(statement: &str, start: &str, end: &str, kind: &str) -> String {
 }
 
 impl Action {
+    #[expect(clippy::panic, reason = "a test ordered it")]
     fn happen(self) {
         match self {
             Self::Kill => signal(Signal::KILL),

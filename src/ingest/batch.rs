@@ -1,6 +1,6 @@
 //! Group commit: requests that arrive together share one transaction and one sync.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -18,9 +18,11 @@ use crate::delivery::notices::{self, News};
 use crate::delivery::{Engine, Job, Term, store_notices};
 use crate::faults::{Bug, Point, planted, reach};
 use crate::ids::CompanyId;
+use crate::messaging::limits;
 use crate::store::deliveries::{self, NewDelivery, Work};
 use crate::store::jobs::{self, Claim, NewJob, Phase};
-use crate::store::{blobs, companies, events, idempotency};
+use crate::store::limits::ChannelDay;
+use crate::store::{blobs, chains, companies, events, idempotency};
 use crate::telemetry::metrics::ACCEPTED;
 use crate::telemetry::metrics::COMMIT_BATCH_SIZE;
 
@@ -102,6 +104,7 @@ async fn commit(engine: &Engine, items: &mut [Item]) -> db::Result<Vec<Stored>> 
     let mut outcomes = check_versions(&mut tx, engine, items, ids).await?;
     store_events(&mut tx, items, &mut outcomes).await?;
     store_keys(&mut tx, items, &mut outcomes, now).await?;
+    let told = count_against_limits(&mut tx, items, &mut outcomes, (platform.as_ref(), now)).await?;
 
     let mut slots = Slots { engine, term: engine.term(), taken: Vec::new() };
     let new = |outcomes: &[Stored], index: usize| outcomes.get(index) == Some(&Stored::New);
@@ -114,6 +117,8 @@ async fn commit(engine: &Engine, items: &mut [Item]) -> db::Result<Vec<Stored>> 
         if !jobs.is_empty() {
             jobs::insert(&mut tx, &jobs).await?;
         }
+        let places: Vec<_> = planned.iter().filter_map(|planned| planned.chain).collect();
+        chains::insert(&mut tx, &places).await?;
         for planned in planned {
             for blob in planned.blobs.drain(..) {
                 blobs::insert(&mut tx, blob, now).await?;
@@ -122,6 +127,7 @@ async fn commit(engine: &Engine, items: &mut [Item]) -> db::Result<Vec<Stored>> 
     }
     let mut waiting: Vec<_> =
         jobs.iter().filter(|job| job.owner.is_none()).map(|job| (job.lane, job.due_at)).collect();
+    waiting.extend(told);
     for (index, item) in items.iter().enumerate() {
         if let (Item::Event(event), true) = (item, new(&outcomes, index)) {
             waiting.extend(tell_of_ended(&mut tx, event, platform.as_ref()).await?);
@@ -201,6 +207,43 @@ async fn store_keys(tx: &mut Tx, items: &[Item], outcomes: &mut [Stored], now: M
         }
     }
     Ok(())
+}
+
+/// Counts messages against their day's limit as they are accepted. Those that do not fit are not stored, and their keys
+/// are free again.
+async fn count_against_limits(
+    tx: &mut Tx,
+    items: &[Item],
+    outcomes: &mut [Stored],
+    (platform, now): (Option<&Arc<Setup>>, Micros),
+) -> db::Result<Vec<(Lane, Micros)>> {
+    let mut days: BTreeMap<ChannelDay, (i64, Vec<usize>)> = BTreeMap::new();
+    for (index, item) in items.iter().enumerate() {
+        if let (Item::Message(message), Some(Stored::New)) = (item, outcomes.get(index))
+            && let Some(counts) = message.delivery.counts
+        {
+            days.entry(counts.day).or_insert((counts.daily, Vec::new())).1.push(index);
+        }
+    }
+    let mut waiting = Vec::new();
+    for (day, (daily, members)) in days {
+        let first = members.first().and_then(|index| items.get(*index));
+        let Some(Item::Message(first)) = first else { continue };
+        let wanted = i64::try_from(members.len()).unwrap_or(i64::MAX);
+        let (taken, told) = limits::count(tx, (&first.setup, platform), (day, wanted, daily), now).await?;
+        waiting.extend(told);
+        for index in members.into_iter().skip(usize::try_from(taken).unwrap_or(0)) {
+            if let Some(outcome) = outcomes.get_mut(index) {
+                *outcome = Stored::OverLimit;
+            }
+            if let Some(Item::Message(message)) = items.get(index)
+                && let Some(key) = &message.key
+            {
+                idempotency::give_back(tx, key).await?;
+            }
+        }
+    }
+    Ok(waiting)
 }
 
 fn deliveries_of(item: &mut Item) -> &mut [PlannedDelivery] {

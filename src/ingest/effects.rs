@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::plan::{PlannedEvent, TOO_LATE, to_json};
+use super::plan::{PlannedEvent, TOO_LATE, later as later_by, to_json};
 use crate::automation::{Due, Effect, Event, Scope, Timing, timing};
 use crate::clock::Micros;
 use crate::companies::setup::Setup;
@@ -62,7 +62,11 @@ impl Change<'_> {
         match timing::effect(timing, &later.event_type) {
             Effect::None => Ok(Vec::new()),
             Effect::Cancel => self.cancel(&later.event_type).await,
-            Effect::Reschedule => self.reschedule((payload, timed), timing, later, now).await,
+            Effect::Reschedule => {
+                let action = automation.definition.actions.get(timed.action);
+                let wait = action.map_or(0, |action| action.wait(timed.step));
+                self.reschedule((payload, timed, wait), timing, later, now).await
+            }
         }
     }
 
@@ -79,7 +83,7 @@ impl Change<'_> {
 
     async fn reschedule(
         &mut self,
-        (pinned, timed): (bool, Timed),
+        (payload, timed, wait): (Payload, Timed, Micros),
         timing: &Timing,
         later: &Event,
         now: Timestamp,
@@ -88,9 +92,9 @@ impl Change<'_> {
         let merged = event.with_data_of(later);
         let Some(body) = merged.to_raw() else { return Ok(Vec::new()) };
         let scope = Scope::new(Arc::new(merged), self.setup.context.clone());
-        let due = timing::due(Some(timing), &scope, now);
+        let due = later_by(&timing::due(Some(timing), &scope, now), wait, now);
         let work = Work::Timed(Timed { event: body, ..timed });
-        let payload = to_json(&Payload { pinned, work });
+        let payload = to_json(&Payload { work, ..payload });
         let due_at = match due {
             Due::Now => self.now,
             Due::At(at) => at.as_microsecond(),
@@ -142,10 +146,10 @@ impl Change<'_> {
     }
 }
 
-fn timed(payload: Option<&str>) -> Option<(bool, Timed)> {
+fn timed(payload: Option<&str>) -> Option<(Payload, Timed)> {
     let payload: Payload = serde_json::from_str(payload?).ok()?;
-    match payload.work {
-        Work::Timed(timed) => Some((payload.pinned, timed)),
-        Work::Ready(_) => None,
-    }
+    let Payload { pinned, counted, expires_at, chain, work } = payload;
+    let Work::Timed(timed) = work else { return None };
+    let again = Timed { event: timed.event.clone(), ..timed };
+    Some((Payload { pinned, counted, expires_at, chain, work: Work::Timed(timed) }, again))
 }

@@ -5,13 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use santral_connectors::operation::{
     Attachment, AttachmentSource, MessageKind, PostChat, PostWebhook, RecipientType, SendEmail, SendSms,
-    SendWhatsapp,
+    SendWhatsapp, WhatsappTemplate,
 };
 use santral_connectors::{Channel, Operation};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::plan::{Planned, PlannedDelivery, Route, to_json};
+use super::plan::{Counted, Planned, PlannedDelivery, Route, to_json};
 use crate::automation::render::{Escape, e164};
 use crate::automation::{Event, Problem, Renderer, Scope};
 use crate::companies::setup::Setup;
@@ -19,6 +19,7 @@ use crate::delivery::lanes::Lane;
 use crate::delivery::model::{Origin, Payload, State, Work};
 use crate::error::{AppError, AppResult, Code};
 use crate::ids::{BlobId, ConnectionId, TemplateId, new_uuid};
+use crate::messaging::limits;
 use crate::store::blobs::NewBlob;
 use crate::store::deliveries::NewDelivery;
 
@@ -50,6 +51,10 @@ pub struct MessageRequest {
     #[schema(value_type = Option<String>)]
     pub template: Option<TemplateId>,
     pub data: Option<serde_json::Value>,
+    /// WhatsApp: the vendor's template `{name, language, variables}`, sent where there is no text or free text would
+    /// not arrive.
+    #[schema(value_type = Option<Object>)]
+    pub whatsapp_template: Option<WhatsappTemplate>,
     #[serde(default)]
     pub attachments: Vec<AttachmentRequest>,
     /// `informational` or `commercial`.
@@ -62,6 +67,9 @@ pub struct MessageRequest {
     /// RFC 3339; at once when absent or past.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub send_at: Option<Timestamp>,
+    /// RFC 3339; what has not left by then is skipped.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// An attachment: its bytes in base64, or where they are.
@@ -91,10 +99,23 @@ pub fn plan(
     now: Timestamp,
 ) -> AppResult<PlannedDelivery> {
     let channel = channel_of(setup, &request)?;
-    if channel == Channel::Email && request.kind == MessageKind::Commercial {
-        return Err(AppError::new(Code::CommercialNotSupported).detail(
-            "Ticari e-posta, kayıtlı izin ve listeden çıkma bağlantısı olmadan gönderilemez; bunlar henüz yok.",
-            "Commercial e-mail needs recorded consent and a way to unsubscribe, which are not available yet.",
+    let limit = setup.limits.of(channel);
+    if limit.stopped {
+        return Err(AppError::new(Code::ChannelStopped).detail(
+            format!(
+                "“{}” kanalı acil olarak durduruldu; yeniden açılana kadar hiçbir şey gönderilmez.",
+                channel.as_str()
+            ),
+            format!("The channel “{}” is stopped; nothing is sent until it is let go on.", channel.as_str()),
+        ));
+    }
+    // Each copy would need its own consent and its own way out.
+    if request.kind == MessageKind::Commercial && !(request.cc.is_empty() && request.bcc.is_empty()) {
+        return Err(AppError::field(
+            "/cc",
+            "not_supported",
+            "Ticari iletilerin kopyası olamaz; her alıcıya ayrı gönderin.",
+            "Commercial messages have no copies; send one to each recipient.",
         ));
     }
     let route = Route::of(setup, request.connection.map(|id| id.0), channel);
@@ -106,6 +127,19 @@ pub fn plan(
     };
     let id = new_uuid();
     let due = request.send_at.filter(|at| *at > now);
+    let expires_at = request.expires_at.map(Timestamp::as_microsecond);
+    if expires_at.is_some_and(|at| at <= due.unwrap_or(now).as_microsecond()) {
+        return Err(AppError::field(
+            "/expires_at",
+            "in_the_past",
+            "Gönderim zamanından sonra olmalı.",
+            "Must be after the time of sending.",
+        ));
+    }
+    let counts = limit.daily.map(|daily| Counted {
+        day: limits::channel_day(setup.id.0, channel, limits::day(now, setup.context.zone())),
+        daily,
+    });
     let texts = texts(renderer, setup, &request)?;
     let (attachments, blobs) = attachments(setup, id, channel, &request)?;
     let (to, operation) = operation(setup, channel, request, texts, attachments)?;
@@ -129,7 +163,12 @@ pub fn plan(
             due_at,
             finished_at: None,
             attempts: "[]".to_owned(),
-            payload: to_json(&Payload { pinned: route.pinned, work: Work::Ready(operation) }),
+            payload: to_json(&Payload {
+                pinned: route.pinned,
+                counted: counts.is_some(),
+                expires_at,
+                ..Payload::of(Work::Ready(operation))
+            }),
         },
         job: Some(Planned {
             lane: Lane { company: setup.id.0, id: connection },
@@ -137,6 +176,8 @@ pub fn plan(
             subject: None,
         }),
         blobs,
+        counts,
+        chain: None,
     })
 }
 
@@ -311,6 +352,14 @@ fn operation(
         ));
     }
     let (kind, recipient_type) = (request.kind, request.recipient_type);
+    if channel != Channel::Whatsapp && request.whatsapp_template.is_some() {
+        return Err(AppError::field(
+            "/whatsapp_template",
+            "not_supported",
+            "Yalnızca WhatsApp'ta olur.",
+            "Only WhatsApp has such templates.",
+        ));
+    }
     Ok(match channel {
         Channel::Email => {
             let email = SendEmail {
@@ -323,6 +372,8 @@ fn operation(
                 html: texts.html,
                 attachments,
                 kind,
+                recipient_type,
+                unsubscribe: None,
             };
             let problems = email_problems(&email);
             if !problems.is_empty() {
@@ -339,11 +390,17 @@ fn operation(
                     "Not a valid phone number.",
                 )
             })?;
-            let text = required_text(texts.text)?;
             let operation = if channel == Channel::Sms {
+                let text = required_text(texts.text)?;
                 Operation::SendSms(SendSms { to: number.clone(), text, kind, recipient_type })
             } else {
-                Operation::SendWhatsapp(SendWhatsapp { to: number.clone(), text, kind, recipient_type })
+                let template = request.whatsapp_template;
+                let text = match &template {
+                    Some(_) => texts.text.filter(|text| !text.trim().is_empty()),
+                    None => Some(required_text(texts.text)?),
+                };
+                let to = number.clone();
+                Operation::SendWhatsapp(SendWhatsapp { to, text, template, kind, recipient_type })
             };
             (number, operation)
         }

@@ -1,6 +1,7 @@
 //! Taking events and messages in: planned outside any transaction, stored together, answered after the commit.
 
 mod batch;
+pub mod bulk;
 mod effects;
 pub mod message;
 pub mod plan;
@@ -44,6 +45,8 @@ pub enum Stored {
     Stale,
     /// There is no such company any more.
     Gone,
+    /// The day's limit of its channel is reached; nothing was stored.
+    OverLimit,
 }
 
 /// Why something was not stored. Nothing of it was.
@@ -74,7 +77,7 @@ impl Item {
     fn version(&self) -> i64 {
         match self {
             Self::Event(event) => event.version,
-            Self::Message(message) => message.version,
+            Self::Message(message) => message.setup.version,
         }
     }
 }

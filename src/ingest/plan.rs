@@ -12,13 +12,15 @@ use crate::automation::{Due, Event, RenderError, Rendered, Renderer, Scope, timi
 use crate::clock::Micros;
 use crate::companies::setup::{Automation, Setup};
 use crate::delivery::lanes::Lane;
-use crate::delivery::model::{Origin, Payload, State, Timed, Work};
+use crate::delivery::model::{ChainPlace, Origin, Payload, State, Timed, Work};
 use crate::i18n::Bilingual;
 use crate::ids::{AutomationId, DeliveryId, new_uuid};
 use crate::store::blobs::NewBlob;
+use crate::store::chains::Place;
 use crate::store::deliveries::NewDelivery;
 use crate::store::events::NewEvent;
 use crate::store::idempotency;
+use crate::store::limits::ChannelDay;
 
 /// The reason of a timed delivery whose moment had passed; a later event may revive it.
 pub const TOO_LATE: &str = "too_late";
@@ -37,7 +39,7 @@ pub struct PlannedEvent {
 /// A message that the CRM asked for directly.
 #[derive(Debug)]
 pub struct PlannedMessage {
-    pub version: i64,
+    pub setup: Arc<Setup>,
     pub delivery: PlannedDelivery,
     pub key: Option<idempotency::Key>,
 }
@@ -48,6 +50,17 @@ pub struct PlannedDelivery {
     pub row: NewDelivery,
     pub job: Option<Planned>,
     pub blobs: Vec<NewBlob>,
+    /// Counted against a day's limit as it is accepted; what automations send counts as it leaves.
+    pub counts: Option<Counted>,
+    /// Its place among deliveries of which one is to arrive.
+    pub chain: Option<Place>,
+}
+
+/// Which day a message counts on, and how many that day takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    pub day: ChannelDay,
+    pub daily: i64,
 }
 
 /// Where a job goes.
@@ -133,6 +146,36 @@ pub fn render(
     renderer.render_action(action, template, scope)
 }
 
+/// One way of an action.
+struct Step<'a> {
+    automation: AutomationId,
+    /// Which of the automation's actions.
+    index: usize,
+    /// Which of the action's ways; zero is the action itself.
+    position: usize,
+    action: &'a Action,
+    /// The id of the first way's delivery.
+    id: DeliveryId,
+    chain: Option<ChainPlace>,
+    /// The first way goes at once, so this one is rendered now.
+    follows_now: bool,
+}
+
+/// The same moment so much later.
+pub(super) fn later(due: &Due, wait: Micros, now: Timestamp) -> Due {
+    if wait == 0 {
+        return due.clone();
+    }
+    let after =
+        |at: Timestamp| Timestamp::from_microsecond(at.as_microsecond().saturating_add(wait)).unwrap_or(at);
+    match due {
+        Due::Now => Due::At(after(now)),
+        Due::At(at) => Due::At(after(*at)),
+        Due::TooLate { at } => Due::TooLate { at: after(*at) },
+        Due::Invalid { reason } => Due::Invalid { reason: reason.clone() },
+    }
+}
+
 struct Planner<'a> {
     renderer: &'a Renderer,
     setup: &'a Setup,
@@ -161,24 +204,62 @@ impl Planner<'_> {
         }
         let due = timing::due(definition.timing.as_ref(), self.scope, self.now);
         for (index, action) in definition.actions.iter().enumerate() {
-            deliveries.push(self.action(automation.id, (index, action), &due));
+            self.action((automation.id, index), action, &due, deliveries);
         }
     }
 
+    /// An action and its further ways, if it has any.
     fn action(
         &self,
-        automation: AutomationId,
-        (index, action): (usize, &Action),
+        (automation, index): (AutomationId, usize),
+        action: &Action,
         due: &Due,
-    ) -> PlannedDelivery {
+        deliveries: &mut Vec<PlannedDelivery>,
+    ) {
+        let first = DeliveryId::new();
+        let mut skipped_waits = 0;
+        for (position, way) in (0..=action.chain.len()).filter_map(|step| Some((step, action.step(step)?))) {
+            let chain = (!action.chain.is_empty())
+                .then(|| ChainPlace { first, position: i64::try_from(position).unwrap_or(i64::MAX) });
+            let wait = action.wait(position).saturating_sub(skipped_waits);
+            let follows_now = position > 0 && *due == Due::Now;
+            let step = Step { automation, index, position, action: way, id: first, chain, follows_now };
+            let planned = self.step(&step, &later(due, wait, self.now));
+            if planned.row.state == State::Failed.as_str() {
+                // It will never arrive, so the next does not wait for it.
+                skipped_waits = action.wait(position + 1);
+            }
+            deliveries.push(planned);
+        }
+    }
+
+    fn step(&self, step: &Step<'_>, due: &Due) -> PlannedDelivery {
+        let action = step.action;
         let route = Route::of(self.setup, action.connection.map(|id| id.0), action.channel);
-        let mut planned = self.delivery(automation, action, route);
+        let mut planned = self.delivery(step.automation, action, route);
+        if step.position == 0 {
+            planned.row.id = step.id.0;
+        }
+        planned.chain = step.chain.map(|chain| Place {
+            company: self.setup.id.0,
+            id: planned.row.id,
+            first: chain.first.0,
+            position: chain.position,
+        });
         match due {
-            Due::Now => self.render(&mut planned, action, route),
+            Due::Now => self.render(&mut planned, step, route),
+            // Rendered with the first of its chain, and sent later.
+            Due::At(at) if step.follows_now => {
+                self.render(&mut planned, step, route);
+                if planned.job.is_some() {
+                    planned.row.state = State::Scheduled.as_str();
+                    planned.row.due_at = at.as_microsecond();
+                }
+            }
             Due::At(at) => {
                 planned.row.state = State::Scheduled.as_str();
                 planned.row.due_at = at.as_microsecond();
-                self.time(&mut planned.row, automation, index, route);
+                self.time(&mut planned.row, step, route);
                 planned.job = Some(Planned {
                     // Without a connection yet, the nil lane: the default of the due time will do it.
                     lane: Lane { company: self.setup.id.0, id: route.connection.unwrap_or_default() },
@@ -191,10 +272,10 @@ impl Planner<'_> {
                 planned.row.reason = Some(TOO_LATE.to_owned());
                 planned.row.due_at = at.as_microsecond();
                 planned.row.finished_at = Some(self.now.as_microsecond());
-                self.time(&mut planned.row, automation, index, route);
+                self.time(&mut planned.row, step, route);
             }
             Due::Invalid { reason } => {
-                self.time(&mut planned.row, automation, index, route);
+                self.time(&mut planned.row, step, route);
                 self.fail(&mut planned.row, "time_missing", "/timing", reason);
             }
         }
@@ -202,11 +283,13 @@ impl Planner<'_> {
     }
 
     /// Renders now: what was previewed is what goes, whatever changes later.
-    fn render(&self, planned: &mut PlannedDelivery, action: &Action, route: Route) {
+    fn render(&self, planned: &mut PlannedDelivery, step: &Step<'_>, route: Route) {
+        let action = step.action;
         match render(self.renderer, self.setup, action, self.scope) {
             Ok(rendered) => {
                 planned.row.recipient = rendered.to;
-                let payload = Payload { pinned: route.pinned, work: Work::Ready(rendered.operation) };
+                let (pinned, chain) = (route.pinned, step.chain);
+                let payload = Payload { pinned, chain, ..Payload::of(Work::Ready(rendered.operation)) };
                 planned.row.payload = to_json(&payload);
             }
             Err(problem) => {
@@ -231,10 +314,12 @@ impl Planner<'_> {
         }
     }
 
-    fn time(&self, row: &mut NewDelivery, automation: AutomationId, action: usize, route: Route) {
+    fn time(&self, row: &mut NewDelivery, step: &Step<'_>, route: Route) {
         let Some(body) = self.body else { return };
-        let timed = Timed { automation, action, event: body.to_owned() };
-        row.payload = to_json(&Payload { pinned: route.pinned, work: Work::Timed(timed) });
+        let (automation, action) = (step.automation, step.index);
+        let timed = Timed { automation, action, step: step.position, event: body.to_owned() };
+        let (pinned, chain) = (route.pinned, step.chain);
+        row.payload = to_json(&Payload { pinned, chain, ..Payload::of(Work::Timed(timed)) });
     }
 
     fn delivery(&self, automation: AutomationId, action: &Action, route: Route) -> PlannedDelivery {
@@ -262,6 +347,8 @@ impl Planner<'_> {
             },
             job: None,
             blobs: Vec::new(),
+            counts: None,
+            chain: None,
         }
     }
 

@@ -56,6 +56,13 @@ sql! {
     PUT_SECRET = "insert into credentials (company_id, id, secret, version, updated_at) values ($1, $2, $3, 1, $4)
         on conflict (company_id, id) do update set secret = excluded.secret, version = credentials.version + 1,
             updated_at = excluded.updated_at";
+    PUT_ACCOUNT = "insert into vendor_accounts (company_id, connection_id, provider, account) values ($1, $2, $3, $4)
+        on conflict (company_id, connection_id) do update set account = excluded.account";
+    DELETE_ACCOUNT = "delete from vendor_accounts where company_id = $1 and connection_id = $2";
+    LOW = "insert into low_balances (company_id, connection_id, told_at) values ($1, $2, $3)
+        on conflict do nothing";
+    NOT_LOW = "delete from low_balances where company_id = $1 and connection_id = $2";
+    OF_ACCOUNT = "select company_id, connection_id from vendor_accounts where provider = $1 and account = $2 limit 100";
     RELABEL = "update connections set label = $3 where company_id = $1 and id = $2";
     SET_STATUS = "update connections set status = $3, reason = $4, detail = $5
         where company_id = $1 and id = $2 and (status <> $3 or coalesce(reason, '') <> coalesce($4, ''))";
@@ -161,6 +168,34 @@ pub async fn put(tx: &mut Tx, c: &Put, now: Micros) -> Result<()> {
     tx.execute(&PUT_SECRET, args![c.company, c.credential, c.secret.clone(), now]).await.map(drop)
 }
 
+/// Says which vendor's account a connection is, so that a call to an address of many companies finds it.
+pub async fn put_account(
+    tx: &mut Tx,
+    (company, id): (Uuid, Uuid),
+    provider: &str,
+    account: Option<&str>,
+) -> Result<()> {
+    match account {
+        Some(account) => tx.execute(&PUT_ACCOUNT, args![company, id, provider, account]).await.map(drop),
+        None => tx.execute(&DELETE_ACCOUNT, args![company, id]).await.map(drop),
+    }
+}
+
+/// Notes whether an account is nearly empty; says whether it is and that is news.
+pub async fn note_balance(tx: &mut Tx, (company, id): (Uuid, Uuid), low: bool, now: Micros) -> Result<bool> {
+    if !low {
+        tx.execute(&NOT_LOW, args![company, id]).await?;
+        return Ok(false);
+    }
+    Ok(tx.execute(&LOW, args![company, id, now]).await? > 0)
+}
+
+/// The connections (company, id) that are this vendor's account; for the system scope.
+pub async fn of_account(tx: &mut Tx, provider: &str, account: &str) -> Result<Vec<(Uuid, Uuid)>> {
+    let rows = tx.fetch_all(&OF_ACCOUNT, args![provider, account]).await?;
+    rows.iter().map(|row| Ok((row.uuid("company_id")?, row.uuid("connection_id")?))).collect()
+}
+
 /// Gives a connection another label and leaves the rest.
 pub async fn relabel(tx: &mut Tx, company: Uuid, id: Uuid, label: &str) -> Result<()> {
     tx.execute(&RELABEL, args![company, id, label]).await.map(drop)
@@ -214,6 +249,8 @@ pub async fn delete(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<bool> {
     let Some(row) = tx.fetch_optional(&DELETE, args![company, id]).await? else { return Ok(false) };
     tx.execute(&DELETE_SECRET, args![company, row.uuid("credential_id")?]).await?;
     tx.execute(&UNSET_DEFAULT, args![company, id]).await?;
+    tx.execute(&DELETE_ACCOUNT, args![company, id]).await?;
+    tx.execute(&NOT_LOW, args![company, id]).await?;
     Ok(true)
 }
 

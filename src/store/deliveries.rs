@@ -122,7 +122,7 @@ sql! {
         where company_id = $1 and id in (select unhex(value) from json_each($2))";
     /// What waits for its time, and what was skipped because its time had passed.
     TIMED = "select d.id, d.state, d.connection_id, d.subject, d.event_id, d.due_at, d.payload from deliveries d
-        where d.company_id = $1 and d.id in (select id from jobs where company_id = $1 and subject = $2 and phase <> 2)
+        where d.company_id = $1 and d.id in (select id from jobs where company_id = $1 and subject = $2 and phase < 2)
         union all
         select d.id, d.state, d.connection_id, d.subject, d.event_id, d.due_at, d.payload from deliveries d
         where d.company_id = $1 and d.subject = $2 and d.state = 'skipped' and d.reason = $3";

@@ -60,6 +60,11 @@ sql! {
     SETTLE_UNKNOWN = "update deliveries set state = $3, reason = $4, attempts = $5, finished_at = $6
         where company_id = $1 and id = $2 and state = 'unknown'";
 
+    CANCEL = pg: "update deliveries set state = 'cancelled', reason = $3, finished_at = $4
+        where company_id = $1 and id = any($2)",
+    sqlite: "update deliveries set state = 'cancelled', reason = $3, finished_at = $4
+        where company_id = $1 and id in (select unhex(value) from json_each($2))";
+
     OF_RECIPIENT = "select id from deliveries where company_id = $1 and recipient = $2 and id > $3 order by id limit $4";
     CARRIED = pg: "select d.id, d.event_id, d.attempts, d.payload, j.id as job
         from deliveries d left join jobs j on j.id = d.id where d.company_id = $1 and d.id = any($2)",
@@ -130,6 +135,11 @@ pub async fn settle_unknown(
     now: Micros,
 ) -> Result<bool> {
     Ok(tx.execute(&SETTLE_UNKNOWN, args![company, id, state, reason, attempts, now]).await? > 0)
+}
+
+/// Cancels deliveries whose jobs were just taken away.
+pub async fn cancel(tx: &mut Tx, company: Uuid, ids: Vec<Uuid>, reason: &str, now: Micros) -> Result<()> {
+    tx.execute(&CANCEL, args![company, ids, reason, now]).await.map(drop)
 }
 
 fn carried(row: &Row) -> Result<Carried> {

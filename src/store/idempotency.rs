@@ -12,6 +12,7 @@ sql! {
         on conflict (company_id, key) do update set body_hash = excluded.body_hash,
             delivery_id = excluded.delivery_id, expires_at = excluded.expires_at
         where idempotency_keys.expires_at <= $6 returning delivery_id";
+    GIVE_BACK = "delete from idempotency_keys where company_id = $1 and key = $2 and delivery_id = $3";
     FIND = "select body_hash, delivery_id from idempotency_keys where company_id = $1 and key = $2";
 }
 
@@ -33,4 +34,9 @@ pub async fn take(tx: &mut Tx, key: &Key, now: Micros) -> Result<Option<(Vec<u8>
     }
     let row = tx.fetch_one(&FIND, args![key.company, key.key.as_str()]).await?;
     Ok(Some((row.bytes("body_hash")?, row.uuid("delivery_id")?)))
+}
+
+/// Frees a key that was just taken, for what came with it is not stored.
+pub async fn give_back(tx: &mut Tx, key: &Key) -> Result<()> {
+    tx.execute(&GIVE_BACK, args![key.company, key.key.as_str(), key.delivery]).await.map(drop)
 }

@@ -13,6 +13,8 @@ pub enum Phase {
     Claimed = 1,
     /// The intent is committed: the vendor may have been called.
     Sending = 2,
+    /// The vendor has been called; it is asked, or waited for, what became of the message.
+    Asking = 3,
 }
 
 /// Payloads this program writes and the newest it understands.
@@ -121,14 +123,31 @@ sql! {
         update jobs set owner = null, phase = 0, lane = c.lane, due_at = c.due_at, attempt = c.attempt from c
         where jobs.id = c.id and jobs.epoch = c.epoch and jobs.owner = $1 returning jobs.id";
 
-    CANCEL = "delete from jobs where id = $1 and company_id = $2 and phase <> 2 returning id";
+    CANCEL = "delete from jobs where id = $1 and company_id = $2 and phase < 2 returning id";
+    DROP_IDLE = pg: "delete from jobs using unnest($1::uuid[], $2::uuid[]) as c (company_id, id)
+        where jobs.id = c.id and jobs.company_id = c.company_id and jobs.phase <> 2 returning jobs.id",
+    sqlite: "delete from jobs where phase <> 2 and (company_id, id) in (values {rows of 2}) returning id";
+    ASK = pg: "update jobs set owner = null, phase = 3, lane = c.lane, due_at = c.due_at, attempt = c.attempt,
+            subject = null
+        from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[])
+            as c (id, epoch, lane, due_at, attempt)
+        where jobs.id = c.id and jobs.epoch = c.epoch and (jobs.owner = $6 or $6::uuid is null) returning jobs.id",
+    sqlite: "with c (id, epoch, lane, due_at, attempt) as (values {rows of 5})
+        update jobs set owner = null, phase = 3, lane = c.lane, due_at = c.due_at, attempt = c.attempt, subject = null
+        from c where jobs.id = c.id and jobs.epoch = c.epoch and (jobs.owner = $1 or $1 is null) returning jobs.id";
+    ASK_NOW = pg: "update jobs set due_at = $3 from unnest($1::uuid[], $2::uuid[]) as c (company_id, id)
+        where jobs.id = c.id and jobs.company_id = c.company_id and jobs.phase = 3 and jobs.owner is null
+            and jobs.due_at > $3 returning jobs.company_id, jobs.lane",
+    sqlite: "with c (company_id, id) as (values {rows of 2})
+        update jobs set due_at = $1 from c where jobs.id = c.id and jobs.company_id = c.company_id and jobs.phase = 3
+            and jobs.owner is null and jobs.due_at > $1 returning jobs.company_id, jobs.lane";
     PHASE = "select phase from jobs where id = $1 and company_id = $2";
 
     MOVE = "update jobs set due_at = $3, owner = null, phase = 0, epoch = epoch + 1, attempt = 1
-        where id = $1 and company_id = $2 and phase <> 2";
+        where id = $1 and company_id = $2 and phase < 2";
 
     HURRY = "update jobs set due_at = $3, owner = null, phase = 0, epoch = epoch + 1
-        where id = $1 and company_id = $2 and phase <> 2 returning company_id, lane";
+        where id = $1 and company_id = $2 and phase < 2 returning company_id, lane";
 
     RELEASE_HELD = pg: "with held as (select id from jobs where company_id = $1 and lane = $2 and owner is null
             and due_at >= $3 order by due_at, id limit $4 for update skip locked)
@@ -144,11 +163,12 @@ sql! {
         order by id limit $2";
     OF_OTHERS = "select id, company_id, lane, epoch, attempt, due_at, phase from jobs
         where owner is not null and owner <> $1 order by id limit $2";
-    FREE = pg: "update jobs set owner = null, phase = 0, epoch = jobs.epoch + 1, attempt = attempt + $3
+    FREE = pg: "update jobs set owner = null, phase = case when phase = 3 then 3 else 0 end, epoch = jobs.epoch + 1, attempt = attempt + $3
         from unnest($1::uuid[], $2::bigint[]) as c (id, epoch) where jobs.id = c.id and jobs.epoch = c.epoch
         returning jobs.id",
     sqlite: "with c (id, epoch) as (values {rows of 2})
-        update jobs set owner = null, phase = 0, epoch = jobs.epoch + 1, attempt = attempt + $1 from c
+        update jobs set owner = null, phase = case when jobs.phase = 3 then 3 else 0 end, epoch = jobs.epoch + 1,
+            attempt = attempt + $1 from c
         where jobs.id = c.id and jobs.epoch = c.epoch returning jobs.id";
     DROP = pg: "delete from jobs using unnest($1::uuid[], $2::bigint[]) as c (id, epoch)
         where jobs.id = c.id and jobs.epoch = c.epoch returning jobs.id",
@@ -267,6 +287,34 @@ pub async fn cancel(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<bool> {
     Ok(tx.fetch_optional(&CANCEL, args![id, company]).await?.is_some())
 }
 
+/// Takes the jobs of deliveries (company, id) away unless their intent is committed; returns those it took.
+pub async fn drop_idle(tx: &mut Tx, of: &[(Uuid, Uuid)]) -> Result<Vec<Uuid>> {
+    ids(&tx.fetch_bulk(&DROP_IDLE, pairs(of), args![]).await?)
+}
+
+fn pairs(of: &[(Uuid, Uuid)]) -> Bulk {
+    let mut bulk = Bulk::new(2);
+    for (company, id) in of {
+        bulk.push(args![*company, *id]);
+    }
+    bulk
+}
+
+/// Lets jobs wait for what becomes of their messages; no event of their subject moves them any more. `owner` is who
+/// held them, or nobody in particular. Returns those that were still held.
+pub async fn ask(tx: &mut Tx, jobs: &[Again], owner: Option<Uuid>) -> Result<Vec<Uuid>> {
+    let mut bulk = Bulk::new(5);
+    for job in jobs {
+        bulk.push(args![job.claim.id, job.claim.epoch, job.lane, job.due_at, job.attempt]);
+    }
+    ids(&tx.fetch_bulk(&ASK, bulk, args![owner]).await?)
+}
+
+/// Brings questions about deliveries (company, id) forward; returns the lanes they wait in.
+pub async fn ask_now(tx: &mut Tx, of: &[(Uuid, Uuid)], now: Micros) -> Result<Vec<Lane>> {
+    tx.fetch_bulk(&ASK_NOW, pairs(of), args![now]).await?.iter().map(lane).collect()
+}
+
 /// How far a delivery's job is; `None` when it has none.
 pub async fn phase(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<Option<Phase>> {
     let row = tx.fetch_optional(&PHASE, args![id, company]).await?;
@@ -277,6 +325,7 @@ fn phase_of(row: &Row) -> Result<Phase> {
     Ok(match row.i64("phase")? {
         0 => Phase::Waiting,
         1 => Phase::Claimed,
+        3 => Phase::Asking,
         _ => Phase::Sending,
     })
 }

@@ -2,9 +2,12 @@
 
 pub mod audit;
 pub mod automations;
+pub mod batches;
 pub mod blobs;
+pub mod chains;
 pub mod companies;
 pub mod connections;
+pub mod consents;
 pub mod deliveries;
 pub mod delivery_changes;
 pub mod delivery_lists;
@@ -13,8 +16,10 @@ pub mod events;
 pub mod idempotency;
 pub mod jobs;
 pub mod keys;
+pub mod limits;
 pub mod master_keys;
 pub mod nodes;
+pub mod receipts;
 pub mod retention;
 pub mod sessions;
 pub mod statistics;

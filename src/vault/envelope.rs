@@ -130,6 +130,16 @@ impl CompanyKey {
         &self.bytes
     }
 
+    /// What only who holds this key can say about a row for a purpose: pseudo-random, and always the same.
+    ///
+    /// # Errors
+    /// [`VaultError::Cipher`] when the cryptographic library fails.
+    pub fn proof(&self, purpose: &str, company: Uuid, row: Uuid) -> Result<[u8; 16], VaultError> {
+        let info =
+            cipher::bind(&[b"data key: proof", purpose.as_bytes(), company.as_bytes(), row.as_bytes()]);
+        cipher::derive(&self.bytes, &info).map(|proof| *proof)
+    }
+
     /// Seals `plaintext` for `place`, under a fresh record key. It grows by 97 bytes.
     ///
     /// # Errors

@@ -37,6 +37,7 @@ pub(super) async fn check(app: &App, url: &str, secret: &Secret) -> Result<Strin
         idempotency_key: "check",
         files: &[],
         base_url,
+        callback_url: None,
         now: app.clock().now(),
     };
     match webhook::CONNECTOR.perform(&cx, &Operation::Check(Check {})).await {

@@ -3,7 +3,7 @@
 use crate::automation::Problem;
 
 /// All news there is.
-pub const KNOWN: [&str; 10] = [
+pub const KNOWN: [&str; 11] = [
     "delivery.sent",
     "delivery.delivered",
     "delivery.failed",
@@ -12,6 +12,7 @@ pub const KNOWN: [&str; 10] = [
     "delivery.skipped",
     "connection.error",
     "connection.recovered",
+    "connection.low_balance",
     "message.received",
     "limit.reached",
 ];

@@ -9,6 +9,8 @@ mod contract;
 #[cfg(test)]
 mod deliveries_api;
 #[cfg(test)]
+mod description;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod integrations;
@@ -16,6 +18,18 @@ mod integrations;
 mod keys_api;
 #[cfg(test)]
 mod mail;
+#[cfg(test)]
+mod messaging;
+#[cfg(test)]
+mod messaging_bulk;
+#[cfg(test)]
+mod messaging_consent;
+#[cfg(test)]
+mod messaging_limits;
+#[cfg(test)]
+mod messaging_receipts;
+#[cfg(test)]
+mod messaging_scenarios;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]
@@ -29,10 +43,13 @@ mod scenarios;
 #[cfg(test)]
 mod storage;
 #[cfg(test)]
+#[expect(dead_code, reason = "the harness is shared with the tests in tests/proof, which use more of it")]
 mod support;
 #[cfg(test)]
 mod support_works;
 #[cfg(test)]
 mod templates_api;
+#[cfg(test)]
+mod vendor_signatures;
 #[cfg(test)]
 mod webhooks_api;

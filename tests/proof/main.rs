@@ -14,6 +14,8 @@ mod foreign;
 #[cfg(test)]
 mod freeze;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod guard;
 #[cfg(test)]
 mod knobs;

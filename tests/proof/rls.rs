@@ -281,7 +281,7 @@ async fn a_pooled_connection_keeps_no_scope_after_panics_and_hang_ups() {
         let asked = join_all(clients.iter().enumerate().map(async |(index, (api, name))| {
             let ask = api.send(api.request(reqwest::Method::GET, "/api/templates"));
             // Some clients hang up, ever a bit later.
-            let patience = if (round + index as u64) % 3 == 0 {
+            let patience = if (round + index as u64).is_multiple_of(3) {
                 Duration::from_micros(200 + round * 50)
             } else {
                 Duration::from_secs(20)

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::capability::Capabilities;
 use crate::failure::Failure;
 use crate::http::Http;
 use crate::manifest::{Auth, Complete, Field, Limits, Preset};
@@ -36,6 +37,8 @@ pub struct Connector {
     /// The vendor's page that the facts in this file come from.
     pub docs_url: &'static str,
     pub actions: &'static [Action],
+    /// What it can do beside its actions.
+    pub capabilities: Capabilities,
 }
 
 /// The tab of the integrations page a provider stands under.
@@ -93,6 +96,8 @@ pub struct Cx<'a> {
     pub files: &'a [File],
     /// Another base address for this vendor, from configuration. Replaces scheme, host and port only.
     pub base_url: Option<&'a Url>,
+    /// Where the vendor should send this connection's receipts, for vendors that are told with each message.
+    pub callback_url: Option<&'a str>,
     pub now: Timestamp,
 }
 

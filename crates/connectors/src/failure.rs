@@ -55,6 +55,15 @@ impl Reason {
     }
 }
 
+/// The person wants no such messages from this sender: remember it, whatever else follows.
+pub const OPTED_OUT: &str = "recipient_opted_out";
+/// WhatsApp: free text after the 24-hour window has closed; only a template gets through.
+pub const OUTSIDE_WINDOW: &str = "outside_window";
+/// The vendor had this very message already and did not send it again.
+pub const DUPLICATE: &str = "duplicate_message";
+/// The vendor refused a call of many messages without saying which is at fault: send each by itself.
+pub const BATCH_REFUSED: &str = "batch_refused";
+
 impl Failure {
     fn new(kind: FailureKind, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self { kind, code: code.into(), vendor_code: None, detail: detail.into() }
@@ -100,6 +109,16 @@ impl Failure {
             _ => {}
         }
         self
+    }
+
+    /// Whether the vendor says that this person refused messages of this sender.
+    pub fn opted_out(&self) -> bool {
+        self.code == OPTED_OUT
+    }
+
+    /// Whether a template would have got through where this free text did not.
+    pub fn outside_window(&self) -> bool {
+        self.code == OUTSIDE_WINDOW
     }
 
     #[must_use]

@@ -1,5 +1,7 @@
 //! The operations a connector can carry out. Their JSON is what a delivery stores, so it only ever grows.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -83,6 +85,11 @@ pub struct SendEmail {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
     pub kind: MessageKind,
+    #[serde(default)]
+    pub recipient_type: RecipientType,
+    /// Where the recipient refuses further commercial mail by one click; the engine sets it on the way out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsubscribe: Option<String>,
 }
 
 /// A file to go along. The engine fetches it and hands the bytes over as [`crate::File`], in the same order.
@@ -105,17 +112,32 @@ pub enum AttachmentSource {
 }
 
 /// A vendor took the message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
-    /// The vendor's id for it, where one was told.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The vendor's id for it, where one was told. Several recipients of one call may share it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
     /// The vendor's words, such as the SMTP reply to the final dot.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
     /// Copy recipients the vendor refused although it took the message.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// The parts of an SMS, where the vendor counted them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segments: Option<u32>,
+    /// What it cost, where the vendor told at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+}
+
+/// An amount of money as the vendor wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    /// A plain decimal with a dot: `0.0075`.
+    pub amount: String,
+    /// ISO 4217.
+    pub currency: String,
 }
 
 /// A text message to one number in E.164 form.
@@ -128,14 +150,33 @@ pub struct SendSms {
     pub recipient_type: RecipientType,
 }
 
-/// A WhatsApp message to one number in E.164 form.
+/// A WhatsApp message to one number in E.164 form: `text` where it is set, else `template`; one of them is.
+///
+/// Free text reaches only people who wrote within the last 24 hours. With both set, the template is what the engine
+/// sends after the text failed for that reason.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendWhatsapp {
     pub to: String,
-    pub text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<WhatsappTemplate>,
     pub kind: MessageKind,
     #[serde(default)]
     pub recipient_type: RecipientType,
+}
+
+/// A message that the vendor has approved beforehand, with its places filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhatsappTemplate {
+    /// Meta's template name (`siparis_hazir`); at Twilio the content's SID (`HX…`) or friendly name.
+    pub name: String,
+    /// As the vendor writes it: `tr`, `en_US`.
+    pub language: String,
+    /// By place: `1`, `2`, … or a name for the body, `header.1` for the header, `button.0` for the end of the address
+    /// of the first button.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
 }
 
 /// A message to a chat room or person.

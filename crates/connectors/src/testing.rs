@@ -6,10 +6,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use jiff::Timestamp;
+use url::Url;
 
+use crate::capability::CallbackCx;
+use crate::connector::{Connector, Cx};
 use crate::failure::Failure;
 use crate::http::Http;
+use crate::manifest::Part;
 use crate::smtp::{Mail, Security, Smtp, SmtpFailure, SmtpReply, SmtpServer};
+use crate::values::{Credentials, Settings};
 
 /// An HTTP port that answers from its script, in order, and remembers what it was asked.
 #[derive(Debug, Default)]
@@ -142,4 +148,57 @@ impl Smtp for FakeSmtp {
 /// A test that panicked elsewhere must not hide behind a poisoned lock.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection filled in with the manifest's own samples, for tests of one connector.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub settings: Settings,
+    pub credentials: Credentials,
+    pub now: Timestamp,
+    smtp: std::sync::Arc<FakeSmtp>,
+}
+
+impl Account {
+    /// The samples as `validate` leaves them, at 10:00 on 24 November 2026; empty where they are refused.
+    pub fn of(connector: &Connector) -> Self {
+        let form = |part: Part| {
+            let fields = connector.fields.iter().filter(|field| field.part == part);
+            fields.map(|field| (field.key.to_owned(), field.sample.into())).collect()
+        };
+        let validated = connector.validate(&form(Part::Settings), &form(Part::Credentials), None);
+        let (settings, credentials) = validated.unwrap_or_default();
+        let now = Timestamp::from_second(1_795_514_400).unwrap_or_default();
+        Self { settings, credentials, now, smtp: std::sync::Arc::default() }
+    }
+
+    /// With another setting; an empty one is removed.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.settings.0.remove(key);
+        if !value.is_empty() {
+            self.settings.0.insert(key.to_owned(), value.to_owned());
+        }
+        self
+    }
+
+    /// What a connector is given; the delivery is `dlv_1`.
+    pub fn cx<'a>(&'a self, http: &'a FakeHttp) -> Cx<'a> {
+        Cx {
+            http,
+            smtp: &*self.smtp,
+            credentials: &self.credentials,
+            settings: &self.settings,
+            idempotency_key: "dlv_1",
+            files: &[],
+            base_url: None,
+            callback_url: None,
+            now: self.now,
+        }
+    }
+
+    /// What reading a callback is given, at `url`.
+    pub fn callback<'a>(&'a self, url: &'a Url) -> CallbackCx<'a> {
+        CallbackCx { credentials: &self.credentials, settings: &self.settings, now: self.now, url }
+    }
 }

@@ -15,6 +15,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::capability::Capabilities;
 use crate::connector::{Action, Category, Channel, Connector, Cx, Perform};
 use crate::failure::{Failure, Reason};
 use crate::http::{retry_after, target};
@@ -43,6 +44,7 @@ pub static CONNECTOR: Connector = Connector {
     },
     docs_url: "https://www.standardwebhooks.com/",
     actions: &[Action::Check(&Webhook), Action::PostWebhook(&Webhook), Action::Notify(&Webhook)],
+    capabilities: Capabilities::NONE,
 };
 
 const URL: Field = Field {
@@ -220,7 +222,7 @@ fn refuse_weak_secret(_: &mut Settings, credentials: &Credentials) -> Vec<FieldP
 fn judge(cx: &Cx<'_>, answer: &Response<Bytes>) -> Result<Sent, Failure> {
     let status = answer.status();
     if status.is_success() {
-        return Ok(Sent { message_id: None, answer: Some(status.as_str().to_owned()), refused: Vec::new() });
+        return Ok(Sent { answer: Some(status.as_str().to_owned()), ..Sent::default() });
     }
     // The body is not repeated: an address inside somebody's network must tell the company nothing.
     let detail = format!("the receiver answered {status}");

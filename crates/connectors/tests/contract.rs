@@ -2,18 +2,23 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking, like tests")]
 
 use std::collections::HashSet;
+use std::time::Duration;
 
+use http::{HeaderMap, Method};
+use santral_connectors::capability::{CallbackRequest, Many};
 use santral_connectors::manifest::{Field, FieldKind, Part, Text};
 use santral_connectors::operation::{
     Check, MessageKind, Notify, PostChat, PostWebhook, RecipientType, SendEmail, SendSms, SendWhatsapp,
 };
 use santral_connectors::smtp::{Cause, SmtpFailure, Stage};
-use santral_connectors::testing::{FakeHttp, FakeSmtp};
+use santral_connectors::testing::{Account, FakeHttp, FakeSmtp};
 use santral_connectors::{
-    Connector, Credentials, Cx, Failure, FailureKind, Operation, OperationKind, REGISTRY, Settings, find,
+    Connector, Credentials, Cx, Failure, FailureKind, Operation, OperationKind, REGISTRY, Reason, Settings,
+    find,
 };
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use url::Url;
 
 /// A form filled in with the manifest's own samples.
 fn sample_form(connector: &Connector, part: Part) -> Map<String, Value> {
@@ -46,6 +51,8 @@ fn sample_operation(kind: OperationKind) -> Operation {
             html: None,
             attachments: Vec::new(),
             kind: kind_of,
+            recipient_type,
+            unsubscribe: None,
         }),
         OperationKind::SendSms => Operation::SendSms(SendSms {
             to: "+905321234567".to_owned(),
@@ -55,7 +62,8 @@ fn sample_operation(kind: OperationKind) -> Operation {
         }),
         OperationKind::SendWhatsapp => Operation::SendWhatsapp(SendWhatsapp {
             to: "+905321234567".to_owned(),
-            text,
+            text: Some(text),
+            template: None,
             kind: kind_of,
             recipient_type,
         }),
@@ -90,6 +98,7 @@ fn perform(
         idempotency_key: "dlv_1",
         files: &[],
         base_url: None,
+        callback_url: None,
         now: "2026-11-24T10:00:00Z".parse().unwrap(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -308,4 +317,134 @@ fn no_smtp_fault_makes_a_connector_panic_or_show_a_secret() {
             }
         }
     });
+}
+
+/// Providers whose calls cost money or bother people, and whose answers say whether they were taken.
+fn each_message(mut test: impl FnMut(&'static Connector, OperationKind)) {
+    each_action(|connector, kind| {
+        if matches!(kind, OperationKind::SendSms | OperationKind::SendWhatsapp) {
+            test(connector, kind);
+        }
+    });
+}
+
+#[test]
+fn a_message_whose_answer_says_nothing_is_neither_sent_nor_failed() {
+    each_message(|connector, kind| {
+        for (fault, http) in http_faults("") {
+            let outcome = perform(connector, kind, &http, &FakeSmtp::new());
+            let place = format!("{} {} at {fault}: {outcome:?}", connector.id, kind.as_str());
+            let found = outcome.expect_err(&place).kind;
+            let expected = match fault {
+                "connect error" | "301" => FailureKind::Retryable { after: None },
+                "401" => FailureKind::Misconfigured(Reason::RejectedCredentials),
+                "400" => FailureKind::Rejected,
+                "429 with a wait" => FailureKind::RateLimited { after: Some(Duration::from_secs(120)) },
+                "429 without" | "429 with nonsense" => FailureKind::RateLimited { after: None },
+                "503 as a page" => FailureKind::Retryable { after: None },
+                // The vendor may have taken it: a second one would be a second message.
+                _ => FailureKind::Unconfirmed,
+            };
+            assert_eq!(found, expected, "{place}");
+        }
+    });
+}
+
+#[test]
+fn the_same_message_is_the_same_bytes_and_no_address_holds_a_secret() {
+    each_action(|connector, kind| {
+        let (_, credentials) = samples(connector);
+        let asked = || {
+            let http = FakeHttp::new();
+            let _refused = perform(connector, kind, &http, &FakeSmtp::new());
+            http.requests()
+        };
+        let (first, second) = (asked(), asked());
+        assert_eq!(format!("{first:?}"), format!("{second:?}"), "{}", connector.id);
+        for request in first {
+            let uri = request.uri().to_string();
+            for field in connector.fields.iter().filter(|field| field.kind_is_secret()) {
+                let secret = credentials.get(field.key).unwrap();
+                assert!(!uri.contains(secret), "{}: {} in an address", connector.id, field.key);
+            }
+            assert!(
+                !format!("{:?}", request.headers()).contains("Basic"),
+                "{}: shows its sign-in",
+                connector.id
+            );
+        }
+    });
+}
+
+#[test]
+fn no_callback_of_noise_is_believed() {
+    let url = Url::parse("https://santral.example/hooks/x/y?a=b").unwrap();
+    let nested = "[".repeat(5_000);
+    let bodies: [&[u8]; 10] = [
+        b"",
+        b"\xff\xfe\x00",
+        b"null",
+        b"[]",
+        b"{}",
+        b"[{},{},[null]]",
+        br#"{"entry":[{"changes":[{"value":{"statuses":[{}],"messages":[7]}}]}]}"#,
+        b"%%%=&&&=%zz",
+        br#"{"report":{"packet_id":{},"status":[],"to":null}}"#,
+        nested.as_bytes(),
+    ];
+    for connector in REGISTRY {
+        let Some(callbacks) = connector.capabilities.callbacks else { continue };
+        let account = Account::of(connector);
+        for method in [Method::GET, Method::POST] {
+            for body in bodies {
+                let query = std::str::from_utf8(body).unwrap_or_default();
+                let headers = HeaderMap::new();
+                let request = CallbackRequest { method: &method, query, headers: &headers, body };
+                let read = callbacks.read(&account.callback(&url), &request);
+                assert!(read.is_err(), "{} {method}: {read:?}", connector.id);
+                let _routes = callbacks.routes(&request);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_promised_beside_actions_fits_together() {
+    for connector in REGISTRY {
+        let can = connector.capabilities;
+        let told = can.callbacks.is_some() || can.reports.is_some();
+        assert_eq!(connector.limits.receipts, told, "{}", connector.id);
+        assert_eq!(can.segments.is_some(), connector.can(OperationKind::SendSms), "{}", connector.id);
+        if let Some(reports) = can.reports.map(|reports| reports.polling()) {
+            assert!(reports.batch > 0 && reports.rate.count > 0 && !reports.rate.window.is_zero());
+        }
+        if let Some(bulk) = can.bulk {
+            assert!(bulk.max() > 1 && connector.can(OperationKind::SendSms), "{}", connector.id);
+        }
+    }
+}
+
+#[test]
+fn no_fault_of_many_messages_loses_one() {
+    for connector in REGISTRY {
+        let Some(bulk) = connector.capabilities.bulk else { continue };
+        let account = Account::of(connector);
+        let ops: Vec<SendSms> = (0..5)
+            .map(|n| SendSms {
+                to: format!("+90532123456{n}"),
+                text: "Merhaba".to_owned(),
+                kind: MessageKind::Commercial,
+                recipient_type: RecipientType::Individual,
+            })
+            .collect();
+        let many: Vec<Many<'_>> = ops.iter().map(|op| Many { idempotency_key: "dlv_1", op }).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for (fault, http) in http_faults("") {
+            let results = runtime.block_on(bulk.send_many(&account.cx(&http), &many));
+            assert_eq!(results.len(), many.len(), "{} at {fault}", connector.id);
+            assert!(results.iter().all(Result::is_err), "{} at {fault}", connector.id);
+        }
+        let results = runtime.block_on(bulk.send_many(&account.cx(&FakeHttp::new()), &[]));
+        assert!(results.is_empty(), "{}", connector.id);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How a sandbox listens and what it keeps. The default: free ports of 127.0.0.1, account `demo` / `sandbox`,
 /// 1,000 mails and 1,000 requests per webhook name kept.
@@ -21,6 +22,8 @@ pub struct SandboxConfig {
     pub capacity: usize,
     /// Keep counters and nothing else: for benchmarks.
     pub count_only: bool,
+    /// How long after it was taken a message reaches its phone, or not, by itself. Without: when somebody says so.
+    pub receipts: Option<Duration>,
     /// A file that gets one line per mail and webhook taken, on disk before the answer goes out:
     /// `<unix micros> mail <message id>` or `<unix micros> webhook <id>`. Appended to when it exists.
     pub ledger: Option<PathBuf>,
@@ -37,6 +40,7 @@ impl Default for SandboxConfig {
             require_auth: false,
             capacity: 1_000,
             count_only: false,
+            receipts: None,
             ledger: None,
         }
     }

@@ -5,7 +5,12 @@
 //! | `GET`/`POST`/`DELETE /control/smtp/faults` | [`SmtpFault`] |
 //! | `PUT /control/smtp/accounts` | `[{"user","password"}]` |
 //! | `GET`/`POST`/`DELETE /control/webhook/{name}/faults` | [`WebhookFault`] |
-//! | `POST /control/reset` | none: forgets mails, webhooks and all faults |
+//! | `GET`/`POST`/`DELETE /control/phones/{vendor}/faults` | [`WebhookFault`] |
+//! | `PUT`/`DELETE /control/phones/{vendor}/callback` | `{"url"}`: where the vendor calls back for the whole account |
+//! | `PUT /control/phones/broke` | `true` or `false`: whether all accounts have used up their money |
+//! | `POST /control/phones/messages/{number}/outcome` | `"delivered"`, `"read"` or `"failed"`: sends the receipt |
+//! | `POST /control/phones/messages/{number}/reply` | `{"text"}`: the person answers |
+//! | `POST /control/reset` | none: forgets mails, messages, webhooks and all faults |
 //!
 //! Orders that make no sense are answered 422 with the reason.
 
@@ -14,9 +19,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
+use serde::Deserialize;
 
 use crate::config::Account;
 use crate::http::App;
+use crate::phones::{Outcome, Vendor};
 use crate::smtp::SmtpFault;
 use crate::vendors::webhook::{WebhookFault, no_such_name};
 
@@ -28,6 +35,14 @@ pub(crate) fn routes() -> Router<App> {
             "/control/webhook/{name}/faults",
             get(webhook_faults).post(add_webhook_fault).delete(clear_webhook_faults),
         )
+        .route(
+            "/control/phones/{vendor}/faults",
+            get(phone_faults).post(add_phone_fault).delete(clear_phone_faults),
+        )
+        .route("/control/phones/{vendor}/callback", put(set_callback).delete(remove_callback))
+        .route("/control/phones/broke", put(set_broke))
+        .route("/control/phones/messages/{number}/outcome", post(outcome))
+        .route("/control/phones/messages/{number}/reply", post(reply))
         .route("/control/reset", post(reset))
 }
 
@@ -68,8 +83,71 @@ async fn clear_webhook_faults(State(app): State<App>, Path(name): Path<String>) 
     })
 }
 
+async fn phone_faults(State(app): State<App>, Path(vendor): Path<Vendor>) -> Response {
+    Json(app.phones.faults(vendor)).into_response()
+}
+
+async fn add_phone_fault(
+    State(app): State<App>,
+    Path(vendor): Path<Vendor>,
+    Json(fault): Json<WebhookFault>,
+) -> Response {
+    ordered(app.phones.add_fault(vendor, fault))
+}
+
+async fn clear_phone_faults(State(app): State<App>, Path(vendor): Path<Vendor>) -> StatusCode {
+    app.phones.clear_faults(vendor);
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+struct Callback {
+    url: String,
+}
+
+async fn set_callback(
+    State(app): State<App>,
+    Path(vendor): Path<Vendor>,
+    Json(callback): Json<Callback>,
+) -> StatusCode {
+    app.phones.set_callback(vendor, Some(callback.url));
+    StatusCode::NO_CONTENT
+}
+
+async fn remove_callback(State(app): State<App>, Path(vendor): Path<Vendor>) -> StatusCode {
+    app.phones.set_callback(vendor, None);
+    StatusCode::NO_CONTENT
+}
+
+async fn set_broke(State(app): State<App>, Json(broke): Json<bool>) -> StatusCode {
+    app.phones.set_broke(broke);
+    StatusCode::NO_CONTENT
+}
+
+async fn outcome(
+    State(app): State<App>,
+    Path(number): Path<u64>,
+    Json(outcome): Json<Outcome>,
+) -> Json<serde_json::Value> {
+    Json(serde_json::json!({"told": app.phones.report(number, outcome).await}))
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    text: String,
+}
+
+async fn reply(
+    State(app): State<App>,
+    Path(number): Path<u64>,
+    Json(reply): Json<Reply>,
+) -> Json<serde_json::Value> {
+    Json(serde_json::json!({"told": app.phones.reply(number, &reply.text).await}))
+}
+
 async fn reset(State(app): State<App>) -> StatusCode {
     app.mailbox.clear();
+    app.phones.clear();
     app.smtp.faults.clear();
     app.webhooks.clear();
     StatusCode::NO_CONTENT

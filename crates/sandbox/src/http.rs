@@ -19,6 +19,7 @@ use tower::ServiceExt;
 
 use crate::ledger::Ledger;
 use crate::mailbox::Mailbox;
+use crate::phones::Phones;
 use crate::smtp::Server;
 use crate::vendors::webhook::Webhooks;
 use crate::{control, pages, vendors};
@@ -30,6 +31,7 @@ pub(crate) type App = Arc<Shared>;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) phones: Arc<Phones>,
     pub(crate) smtp: Arc<Server>,
     pub(crate) webhooks: Webhooks,
     pub(crate) ledger: Option<Ledger>,
@@ -39,7 +41,7 @@ pub(crate) struct Shared {
 }
 
 pub(crate) fn router(app: App) -> Router {
-    Router::new().merge(vendors::routes()).merge(control::routes()).merge(pages::routes()).with_state(app)
+    Router::new().merge(vendors::routes(&app)).merge(control::routes()).merge(pages::routes()).with_state(app)
 }
 
 /// Answer of a handler that wants the connection closed without a word.

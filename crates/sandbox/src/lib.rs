@@ -11,6 +11,7 @@ mod http;
 mod ledger;
 mod mailbox;
 mod pages;
+pub mod phones;
 mod queue;
 mod ring;
 mod sandbox;

@@ -1,10 +1,11 @@
-//! The pages people look at: start page, mailbox, one mail. Server-rendered, no script, Turkish first (`?lang=en`).
+//! The pages people look at: start page, mailbox, one mail, the phones. Server-rendered, no script, Turkish first (`?lang=en`).
 
 mod html;
 mod index;
 mod layout;
 mod mail;
 mod mailbox;
+mod phones;
 
 use axum::Router;
 use axum::extract::State;
@@ -24,6 +25,10 @@ pub(crate) fn routes() -> Router<App> {
         .route("/mailbox/{file}", get(mail::show))
         .route("/mailbox/{number}/html", get(mail::html))
         .route("/mailbox/{number}/attachments/{index}", get(mail::attachment))
+        .route("/phones", get(phones::page))
+        .route("/phones.json", get(phones::json))
+        .route("/phones/{number}/outcome", post(phones::outcome))
+        .route("/phones/{number}/reply", post(phones::reply))
         .route("/ca.pem", get(ca))
         .route("/assets/sandbox.css", get(css))
         .route("/assets/icon.svg", get(icon))

@@ -10,6 +10,7 @@ use crate::config::{Account, SandboxConfig, SandboxError};
 use crate::http::{self, Shared};
 use crate::ledger::Ledger;
 use crate::mailbox::Mailbox;
+use crate::phones::Phones;
 use crate::smtp::{self, Security, Server, SmtpFaults};
 use crate::vendors::webhook::{Webhook, WebhookFaultError, Webhooks};
 
@@ -41,6 +42,7 @@ impl Sandbox {
             Arc::new(Server::new(config.accounts, config.require_auth, Arc::clone(&mailbox), ledger.clone()));
         let shared = Arc::new(Shared {
             mailbox,
+            phones: Arc::new(Phones::new(config.capacity, config.receipts)),
             smtp: Arc::clone(&server),
             webhooks: Webhooks::new(config.capacity, config.count_only),
             ledger,
@@ -83,6 +85,11 @@ impl Sandbox {
 
     pub fn mailbox(&self) -> &Mailbox {
         &self.shared.mailbox
+    }
+
+    /// The phones that the simulated SMS and WhatsApp vendors reach.
+    pub fn phones(&self) -> &Phones {
+        &self.shared.phones
     }
 
     pub fn smtp_faults(&self) -> &SmtpFaults {

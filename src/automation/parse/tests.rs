@@ -119,7 +119,6 @@ fn the_least_there_can_be_is_enough() {
 #[case("/actions/0/html", json!("{% if a is nosuch %}{% endif %}"), "/actions/0/html unknown_test")]
 #[case("/actions/0/kind", Value::Null, "/actions/0/kind kind_required")]
 #[case("/actions/0/kind", json!("promo"), "/actions/0/kind unknown_choice")]
-#[case("/actions/0/kind", json!("commercial"), "/actions/0/kind commercial_not_supported")]
 #[case("/actions/0/recipient_type", json!("robot"), "/actions/0/recipient_type unknown_choice")]
 #[case("/actions/0/attachments", json!([{"name": "a"}]), "/actions/0/attachments/0/url field_required")]
 #[case("/actions/0/attachments", json!([{"name": "", "url": "https://a.example"}]), "/actions/0/attachments/0/name field_required")]

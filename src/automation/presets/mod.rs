@@ -37,9 +37,9 @@ macro_rules! files {
     ($($name:literal)+) => { [$(include_str!(concat!($name, ".json"))),+] };
 }
 
-const FILES: [&str; 8] = files! {
+const FILES: [&str; 9] = files! {
     "deal_created" "quote_created" "quote_sent" "invoice_created" "invoice_paid" "customer_updated"
-    "meeting_reminder_whatsapp" "meeting_reminder_email"
+    "meeting_reminder_whatsapp" "meeting_reminder_sms" "meeting_reminder_email"
 };
 
 /// Every preset, in the order people see them.

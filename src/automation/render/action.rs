@@ -1,7 +1,9 @@
 //! From an action and an event to the operation that a connector carries out.
 
+use std::collections::BTreeMap;
+
 use santral_connectors::operation::{
-    Attachment, AttachmentSource, MessageKind, PostChat, PostWebhook, SendEmail, SendSms, SendWhatsapp,
+    Attachment, AttachmentSource, PostChat, PostWebhook, SendEmail, SendSms, SendWhatsapp, WhatsappTemplate,
 };
 use santral_connectors::{Operation, OperationKind};
 use serde::{Deserialize, Serialize};
@@ -9,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::recipient::{e164, is_mailbox};
 use super::{Escape, Renderer};
 use crate::automation::context::Scope;
-use crate::automation::model::{Action, AttachmentTemplate};
-use crate::automation::problem::{Problem, RenderError, excerpt};
+use crate::automation::model::{Action, AttachmentTemplate, WhatsappTemplateSource};
+use crate::automation::problem::{Problem, RenderError, excerpt, join};
 use crate::i18n::Lang;
 use crate::ids::TemplateId;
 
@@ -60,15 +62,20 @@ impl Renderer {
         match action.operation {
             OperationKind::SendEmail => self.email(action, to, texts, scope),
             OperationKind::SendSms => {
-                let (to, text) = phone_message(to, texts, scope)?;
+                let (to, text) = (phone(to, scope)?, texts.required_text()?);
                 let (kind, recipient_type) = (action.kind, action.recipient_type);
                 let operation = SendSms { to: to.clone(), text, kind, recipient_type };
                 Ok(Rendered { to: Some(to), operation: Operation::SendSms(operation) })
             }
             OperationKind::SendWhatsapp => {
-                let (to, text) = phone_message(to, texts, scope)?;
+                let to = phone(to, scope)?;
+                let template = self.whatsapp_template(action.whatsapp_template.as_ref(), scope)?;
+                let text = texts.text.filter(|text| !text.trim().is_empty());
+                if text.is_none() && template.is_none() {
+                    return Err(content_missing());
+                }
                 let (kind, recipient_type) = (action.kind, action.recipient_type);
-                let operation = SendWhatsapp { to: to.clone(), text, kind, recipient_type };
+                let operation = SendWhatsapp { to: to.clone(), text, template, kind, recipient_type };
                 Ok(Rendered { to: Some(to), operation: Operation::SendWhatsapp(operation) })
             }
             OperationKind::PostChat => {
@@ -127,6 +134,29 @@ impl Renderer {
         })
     }
 
+    fn whatsapp_template(
+        &self,
+        source: Option<&WhatsappTemplateSource>,
+        scope: &Scope,
+    ) -> Result<Option<WhatsappTemplate>, RenderError> {
+        let Some(source) = source else { return Ok(None) };
+        let mut variables = BTreeMap::new();
+        for (name, value) in &source.variables {
+            let pointer = join("/whatsapp_template/variables", name);
+            let value = self.render_str(value, Escape::Text, scope).map_err(|error| error.at(&pointer))?;
+            // Meta takes neither line breaks nor empty values in a template's places.
+            let value = one_line(&value);
+            if value.is_empty() {
+                let (tr, en) =
+                    ("Şablonun bu alanı boş kalamaz.", "This place of the template cannot be empty.");
+                return Err(Problem::new(pointer, "variable_empty", tr, en));
+            }
+            variables.insert(name.clone(), value);
+        }
+        let (name, language) = (source.name.clone(), source.language.clone());
+        Ok(Some(WhatsappTemplate { name, language, variables }))
+    }
+
     fn email(
         &self,
         action: &Action,
@@ -134,9 +164,6 @@ impl Renderer {
         texts: Texts,
         scope: &Scope,
     ) -> Result<Rendered, RenderError> {
-        if action.kind == MessageKind::Commercial {
-            return Err(commercial_not_supported("/kind"));
-        }
         let to = required_recipient(to)?;
         if !is_mailbox(&to) {
             return Err(recipient_invalid(&to));
@@ -167,6 +194,8 @@ impl Renderer {
             html,
             attachments,
             kind: action.kind,
+            recipient_type: action.recipient_type,
+            unsubscribe: None,
         };
         Ok(Rendered { to: Some(to), operation: Operation::SendEmail(operation) })
     }
@@ -204,10 +233,9 @@ impl Texts {
     }
 }
 
-fn phone_message(to: Option<String>, texts: Texts, scope: &Scope) -> Result<(String, String), RenderError> {
+fn phone(to: Option<String>, scope: &Scope) -> Result<String, RenderError> {
     let to = required_recipient(to)?;
-    let to = e164(&to, scope.company().region()).ok_or_else(|| recipient_invalid(&to))?;
-    Ok((to, texts.required_text()?))
+    e164(&to, scope.company().region()).ok_or_else(|| recipient_invalid(&to))
 }
 
 fn required_recipient(to: Option<String>) -> Result<String, RenderError> {
@@ -226,16 +254,6 @@ fn recipient_invalid(to: &str) -> RenderError {
 
 fn content_missing() -> RenderError {
     Problem::new("/text", "content_missing", "İletinin metni boş.", "The message has no text.")
-}
-
-/// Why commercial e-mail is refused.
-pub(in crate::automation) fn commercial_not_supported(pointer: &str) -> Problem {
-    Problem::new(
-        pointer,
-        "commercial_not_supported",
-        "Ticari e-posta için kayıtlı onay ve abonelikten çıkma bağlantısı gerekir; henüz kullanılamıyor.",
-        "Commercial e-mail needs recorded consent and unsubscribe, not available yet.",
-    )
 }
 
 /// Line breaks and runs of white space become single spaces: a subject is one header line.

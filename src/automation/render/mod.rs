@@ -10,7 +10,6 @@ use std::sync::LazyLock;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
 
-pub(super) use self::action::commercial_not_supported;
 pub use self::action::{MessageTemplate, Rendered};
 use self::compiled::Compiled;
 pub use self::recipient::e164;

@@ -323,7 +323,6 @@ fn an_email_is_rendered_whole() {
 #[case(json!({"to": "{{ data.customer.emial }}"}), "/to", "unknown_variable")]
 #[case(json!({"reply_to": "nobody"}), "/reply_to", "reply_to_invalid")]
 #[case(json!({"text": " \n"}), "/text", "content_missing")]
-#[case(json!({"kind": "commercial"}), "/kind", "commercial_not_supported")]
 #[case(json!({"attachments": [{"name": "a", "url": "file:///etc/passwd"}]}), "/attachments/0/url", "attachment_url_invalid")]
 #[case(json!({"attachments": [{"name": "a", "url": ""}]}), "/attachments/0/url", "attachment_url_invalid")]
 #[case(json!({"operation": "send_sms", "channel": "sms", "to": "{{ data.customer.email }}"}), "/to", "recipient_invalid")]

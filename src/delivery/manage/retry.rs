@@ -108,6 +108,9 @@ pub(super) async fn revive(tx: &mut Tx, ears: &Ears<'_>, ids: Vec<Uuid>, now: Mi
     revived.ids = delivery_changes::revive(tx, company, &revivals, now).await?;
     let jobs: Vec<_> = revived.ids.iter().filter_map(|id| jobs.remove(id)).collect();
     if !jobs.is_empty() {
+        // A vendor may still be asked what became of an unknown one.
+        let asked: Vec<_> = jobs.iter().map(|job| (company, job.id)).collect();
+        jobs::drop_idle(tx, &asked).await?;
         jobs::insert(tx, &jobs).await?;
     }
     revived.waiting = jobs.iter().map(|job| (job.lane, now)).collect();

@@ -10,7 +10,7 @@ use crate::companies::setup::Setup;
 use crate::delivery::model::{Attempt, State};
 use crate::error::{AppError, AppResult, Code};
 use crate::ids::DeliveryId;
-use crate::store::{deliveries, delivery_changes};
+use crate::store::{deliveries, delivery_changes, jobs};
 
 /// The outcome of such an attempt, and the reason of a delivery that is settled as failed.
 const BY_HAND: &str = "settled_by_hand";
@@ -54,6 +54,7 @@ pub async fn settle(
     if !delivery_changes::settle_unknown(&mut tx, (company, id.0), set, &attempts, now).await? {
         return Err(refusal(stored.sending, State::parse(&stored.state)));
     }
+    jobs::drop_idle(&mut tx, &[(company, id.0)]).await?;
     stored.state = state.as_str().to_owned();
     stored.reason = reason.map(ToOwned::to_owned);
     stored.attempts = attempts;

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use santral_connectors::{Failure, Operation};
 use uuid::Uuid;
 
-use super::{Call, Course, End, OWN_TROUBLE, unchanged};
+use super::{Call, Course, End, OWN_TROUBLE, SentNote, unchanged};
 use crate::clock::{Micros, rfc3339};
 use crate::companies::setup::Setup;
 use crate::delivery::committer::{Broken, Ending, Settled};
-use crate::delivery::model::{Attempt, Origin, State};
+use crate::delivery::model::{Attempt, Origin, Payload, State, Work};
 use crate::delivery::notices::{self, News};
 use crate::delivery::policy::{Next, Rules};
 use crate::delivery::target::{self, Blocked, Target};
+use crate::delivery::{inquire, window};
 use crate::ids::{CompanyId, ConnectionId, DeliveryId};
+use crate::messaging::consent::refusal;
 use crate::random;
+use crate::store::consents::Statement;
 use crate::store::deliveries::Settlement;
 use crate::store::jobs::HELD;
 use crate::telemetry::metrics::ATTEMPT_SECONDS;
@@ -46,6 +49,10 @@ impl Conclusion<'_> {
                 unchanged(self.course.claim, again)
             }
             End::Skipped { reason } => self.over(State::Skipped, Some(reason.into()), None),
+            End::Waits { until, reason } => {
+                let lane = self.course.claim.lane.id;
+                self.again((State::Scheduled, Some(reason.into())), None, until, lane)
+            }
             End::NotCalled { code, detail } => {
                 let attempt = self.attempt(self.now, "failed", Some((&code, &detail)));
                 self.over(State::Failed, Some(code), Some(attempt))
@@ -75,9 +82,18 @@ impl Conclusion<'_> {
             Ok(output) => {
                 let attempt = self.attempt(started, "sent", None);
                 let mut settled = self.over(State::Sent, self.by_fallback(), Some(attempt));
+                let vendor_id = output.get("message_id").and_then(|id| id.as_str()).map(ToOwned::to_owned);
+                // Without an id nothing can be told of it later.
+                let called_back = self.course.engine.is_called_back(self.course.claim.lane);
+                let first_question = inquire::first_question(target.connector, called_back, self.now)
+                    .filter(|_| vendor_id.is_some());
                 if let Some(settlement) = &mut settled.settlement {
                     settlement.output = Some(output.to_string());
-                    settlement.finished_at = State::Sent.is_final(limits.receipts).then_some(self.now);
+                    settlement.finished_at = first_question.is_none().then_some(self.now);
+                }
+                if let Some(due_at) = first_question {
+                    settled.ending = self.ask(due_at);
+                    settled.sent = self.note(vendor_id, started);
                 }
                 self.count(provider, "sent");
                 if target.webhook_of.is_none() {
@@ -107,6 +123,9 @@ impl Conclusion<'_> {
         );
         let detail = detail_of(&failure);
         let trouble = is_trouble(&failure);
+        if let Some(settled) = self.as_template(&failure, &detail, started) {
+            return settled;
+        }
         let attempt = self.attempt(started, outcome, Some((&failure.code, &detail)));
         match next {
             Next::Retry { wait } | Next::RetryAndPause { wait } => {
@@ -121,8 +140,20 @@ impl Conclusion<'_> {
                 settled.pause_until = matches!(next, Next::RetryAndPause { .. }).then_some(due);
                 settled
             }
-            Next::Fail => self.over(State::Failed, Some(failure.code), Some(attempt)),
-            Next::Unknown => self.over(State::Unknown, Some(failure.code), Some(attempt)),
+            Next::Fail => {
+                let opted_out = failure.opted_out();
+                let mut settled = self.over(State::Failed, Some(failure.code), Some(attempt));
+                settled.refusal = opted_out.then(|| self.refusal(provider)).flatten();
+                settled
+            }
+            Next::Unknown => {
+                let mut settled = self.over(State::Unknown, Some(failure.code), Some(attempt));
+                if let Some(due_at) = inquire::first_reconciliation(target.connector, self.now) {
+                    settled.ending = self.ask(due_at);
+                    settled.sent = self.note(None, started);
+                }
+                settled
+            }
             Next::BreakConnection(reason) => {
                 let mut settled = self.detour(reason.as_str(), Some(attempt));
                 let detail = format!("{}: {detail}", failure.code);
@@ -132,8 +163,55 @@ impl Conclusion<'_> {
         }
     }
 
+    /// It waits for what the vendor says of it.
+    fn ask(&self, due_at: Micros) -> Ending {
+        Ending::Ask { lane: self.course.claim.lane.of_questions().id, due_at, attempt: 1 }
+    }
+
+    fn note(&self, vendor_id: Option<String>, at: Micros) -> Option<SentNote> {
+        Some(SentNote {
+            setup: self.course.setup.clone()?,
+            connection: self.course.claim.lane.id,
+            vendor_id,
+            recipient: self.to().unwrap_or_default().to_owned(),
+            at,
+        })
+    }
+
+    fn to(&self) -> Option<&str> {
+        self.course.recipient.as_deref().or(self.course.work.recipient.as_deref())
+    }
+
+    /// Free text came too late, and there is a template to say it by: it goes again at once.
+    fn as_template(&self, failure: &Failure, detail: &str, started: Micros) -> Option<Settled> {
+        let Some(Operation::SendWhatsapp(message)) = &self.course.operation else { return None };
+        let template = window::as_template(message).filter(|_| failure.outside_window())?;
+        let payload = Payload {
+            pinned: self.course.pinned,
+            counted: self.course.counted,
+            expires_at: self.course.expires_at,
+            chain: self.course.chain,
+            ..Payload::of(Work::Ready(Operation::SendWhatsapp(template)))
+        };
+        let attempt = self.attempt(started, "rejected", Some((&failure.code, detail)));
+        let lane = self.course.claim.lane.id;
+        let mut settled = self.again((State::Queued, None), Some(attempt), self.now, lane);
+        settled.payload = serde_json::to_string(&payload).ok();
+        Some(settled)
+    }
+
+    /// The vendor says that the recipient wants no more messages.
+    fn refusal(&self, provider: &str) -> Option<Statement> {
+        let channel = self.course.work.channel.as_deref()?;
+        let (company, recipient) = (self.course.claim.lane.company, self.to()?.to_owned());
+        Some(refusal(company, (channel, recipient), format!("vendor:{provider}"), self.now))
+    }
+
     /// That a fallback took over stays the reason of what it sent.
     fn by_fallback(&self) -> Option<Cow<'static, str>> {
+        if self.course.chain.is_some_and(|chain| chain.position > 0) {
+            return Some("fallback:not_delivered".into());
+        }
         let reason = self.course.work.reason.clone()?;
         reason.starts_with("fallback:").then_some(Cow::Owned(reason))
     }
@@ -195,6 +273,7 @@ impl Conclusion<'_> {
     fn over(&self, state: State, reason: Option<Cow<'static, str>>, attempt: Option<String>) -> Settled {
         let settlement = self.settlement(state, reason.as_deref(), attempt, self.now);
         let mut settled = unchanged(self.course.claim, Ending::Finish);
+        settled.follows = self.course.chain.and(self.course.setup.clone());
         if let Some(setup) = &self.course.setup
             && self.course.work.origin != Origin::Notice.as_str()
         {

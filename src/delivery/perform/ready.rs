@@ -24,7 +24,8 @@ pub(super) fn operation(
 fn render(course: &mut Course<'_>, setup: &Setup, timed: &Timed) -> Result<Operation, End> {
     let automation = setup.automation(timed.automation).filter(|automation| automation.enabled);
     let Some(automation) = automation else { return Err(End::Skipped { reason: "automation_off" }) };
-    let Some(action) = automation.definition.actions.get(timed.action) else {
+    let action = automation.definition.actions.get(timed.action).and_then(|action| action.step(timed.step));
+    let Some(action) = action else {
         return Err(End::Skipped { reason: "automation_changed" });
     };
     let event = Event::parse(timed.event.get().as_bytes()).map_err(|_| End::NotCalled {

@@ -11,6 +11,7 @@ pub mod hooks;
 pub mod load;
 pub mod peers;
 pub mod pgbouncer;
+pub mod phones;
 pub mod postgres;
 pub mod server;
 pub mod sqlite;

@@ -152,8 +152,25 @@ fn headers(email: &SendEmail, origin: &Origin<'_>, recipients: &Recipients) -> R
         HeaderName::new_from_ascii_str("Auto-Submitted"),
         "auto-generated".to_owned(),
     ));
+    if let Some(url) = &email.unsubscribe {
+        way_out(&mut headers, url)?;
+    }
     headers.set(MIME_VERSION_1_0);
     Ok(headers)
+}
+
+/// `List-Unsubscribe` (RFC 2369) that a mail program may follow by one click (RFC 8058 §3.1).
+fn way_out(headers: &mut Headers, url: &str) -> Result<(), Failure> {
+    let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b',');
+    if url.len() > 900 || !url.bytes().all(plain) {
+        return Err(Failure::rejected("unsubscribe_invalid", "the address cannot stand in a header"));
+    }
+    let mut raw = |name, value: String| {
+        headers.insert_raw(HeaderValue::new(HeaderName::new_from_ascii_str(name), value));
+    };
+    raw("List-Unsubscribe", format!("<{url}>"));
+    raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned());
+    Ok(())
 }
 
 /// The library panics on a time before 1970.

@@ -7,14 +7,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::message::{BuiltMail, Origin, build};
-use super::smtp_failure::{classify, readable};
+use super::smtp_failure::classify;
 use crate::address::Mailbox;
+use crate::capability::Capabilities;
 use crate::connector::{Action, Category, Channel, Connector, Cx, Perform};
 use crate::failure::{Failure, Reason};
 use crate::manifest::{Auth, Choice, Field, FieldKind, Limits, Part, Preset, Text};
 use crate::operation::{Check, Checked, SendEmail, Sent};
 use crate::smtp::{Mail, Security, SmtpServer};
 use crate::values::{Credentials, FieldProblem, Settings};
+use crate::words::readable;
 
 #[derive(Debug)]
 pub struct SmtpMail;
@@ -37,6 +39,7 @@ pub static CONNECTOR: Connector = Connector {
     },
     docs_url: "https://www.rfc-editor.org/rfc/rfc6409",
     actions: &[Action::Check(&SmtpMail), Action::SendEmail(&SmtpMail)],
+    capabilities: Capabilities::NONE,
 };
 
 const HOST: Field = Field {
@@ -280,6 +283,7 @@ impl Perform<SendEmail> for SmtpMail {
             message_id: None,
             answer: Some(readable(&reply.text, &account.secrets)),
             refused: reply.refused,
+            ..Sent::default()
         })
     }
 }

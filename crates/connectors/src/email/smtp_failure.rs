@@ -5,12 +5,9 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-use crate::address::breaks_lines;
 use crate::failure::{Failure, FailureKind, Reason};
 use crate::smtp::{Cause, SmtpFailure, Stage};
+use crate::words::readable;
 
 /// Greylisting servers mostly take the next try after five minutes.
 const GREYLIST_WAIT: Duration = Duration::from_mins(6);
@@ -18,8 +15,6 @@ const GREYLIST_WAIT: Duration = Duration::from_mins(6);
 const SIGN_IN_WAIT: Duration = Duration::from_mins(5);
 /// Daily quotas run over a sliding day.
 const DAILY_WAIT: Duration = Duration::from_hours(24);
-/// Characters of a server's words that are kept.
-const WORDS_MAX: usize = 300;
 
 /// Names what happened. `secrets` are blotted out of the server's words, as they are and in base64.
 pub(super) fn classify(failure: &SmtpFailure, secrets: &[String]) -> Failure {
@@ -51,23 +46,6 @@ pub(super) fn classify(failure: &SmtpFailure, secrets: &[String]) -> Failure {
             misconfigured("plaintext_not_allowed", "mail servers without TLS are not allowed here")
         }
     }
-}
-
-/// A server's words on one line, without control characters and secrets, cut to a readable length.
-pub(super) fn readable(text: &str, secrets: &[String]) -> String {
-    // Before and after tidying: a secret may hold the double spaces that tidying removes.
-    let scrubbed = scrub(text, secrets);
-    let line: String = scrubbed.chars().map(|c| if breaks_lines(c) { ' ' } else { c }).collect();
-    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    scrub(&line, secrets).chars().take(WORDS_MAX).collect()
-}
-
-fn scrub(text: &str, secrets: &[String]) -> String {
-    let mut clean = text.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        clean = clean.replace(secret.as_str(), "•••").replace(&STANDARD.encode(secret), "•••");
-    }
-    clean
 }
 
 fn misconfigured(code: &'static str, detail: impl Into<String>) -> Failure {

@@ -35,6 +35,7 @@ fn run_at(
         idempotency_key: "dlv_1",
         files: &[],
         base_url: base.as_ref(),
+        callback_url: None,
         now: now(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

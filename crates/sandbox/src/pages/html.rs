@@ -77,6 +77,7 @@ pub(super) fn icon(name: &str) -> String {
         "dial" => {
             r#"<path d="M4 8h9M17 8h3M4 16h3M11 16h9"/><circle cx="15" cy="8" r="2"/><circle cx="9" cy="16" r="2"/>"#
         }
+        "phone" => r#"<rect x="7" y="3" width="10" height="18" rx="2"/><path d="M11 17.500h2"/>"#,
         "clip" => {
             r#"<path d="m15 7-6.5 6.5a1.5 1.5 0 0 0 3 3L18 10a3 3 0 0 0-6-6l-6.500 6.500a4.500 4.500 0 0 0 9 9L21 13"/>"#
         }

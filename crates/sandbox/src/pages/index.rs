@@ -22,9 +22,10 @@ pub(super) async fn page(State(app): State<App>, Query(View { lang }): Query<Vie
     );
     let body = format!(
         r#"<div class="phead"><div><h1>{title}</h1><p class="sub">{sub}</p></div></div>
-<div class="cards">{}{}{}{}{}</div>
+<div class="cards">{}{}{}{}{}{}</div>
 {}"#,
         mailbox_card(&app, lang),
+        phones_card(&app, lang),
         smtp_card(&app, lang),
         webhook_card(&app, lang),
         files_card(lang),
@@ -51,6 +52,20 @@ fn mailbox_card(app: &Shared, lang: Lang) -> String {
     let sentence =
         lang.pick("Gönderilen her e-posta buraya düşer.", "Every e-mail that is sent ends up here.");
     card("mail", lang.pick("Posta kutusu", "Mailbox"), sentence, &link)
+}
+
+fn phones_card(app: &Shared, lang: Lang) -> String {
+    let open = lang.pick("Telefonlara bak", "Look at the phones");
+    let link = format!(
+        r#"<p class="acts"><a class="btn pri" href="/phones?lang={}">{open} <b>{}</b></a></p>"#,
+        lang.code(),
+        app.phones.total()
+    );
+    let sentence = lang.pick(
+        "Netgsm, İleti Merkezi, Twilio, Vonage ve WhatsApp taklitleri; SMS ve WhatsApp mesajları buraya düşer.",
+        "Netgsm, İleti Merkezi, Twilio, Vonage and WhatsApp, simulated; every SMS and WhatsApp message ends up here.",
+    );
+    card("phone", lang.pick("Telefonlar", "Phones"), sentence, &link)
 }
 
 fn smtp_card(app: &Shared, lang: Lang) -> String {

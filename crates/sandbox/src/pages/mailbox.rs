@@ -208,10 +208,15 @@ pub(super) async fn clear_from_page(
     Query(view): Query<View>,
     headers: HeaderMap,
 ) -> Response {
-    let foreign = |site: &[u8]| site != b"same-origin" && site != b"none";
-    if headers.get("sec-fetch-site").is_some_and(|site| foreign(site.as_bytes())) {
+    if is_foreign(&headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
     app.mailbox.clear();
     Redirect::to(&format!("/mailbox?lang={}", view.lang.code())).into_response()
+}
+
+/// Whether a form was sent from another site's page.
+pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
+    let foreign = |site: &[u8]| site != b"same-origin" && site != b"none";
+    headers.get("sec-fetch-site").is_some_and(|site| foreign(site.as_bytes()))
 }

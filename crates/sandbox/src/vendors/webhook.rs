@@ -2,7 +2,7 @@
 //!
 //! `POST /webhook/{name}` takes; `GET /webhook/{name}.json` tells; `DELETE /webhook/{name}` forgets.
 
-mod fault;
+pub(crate) mod fault;
 mod hook;
 
 use axum::body::{Body, to_bytes};

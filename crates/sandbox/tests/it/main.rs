@@ -5,6 +5,7 @@
 mod http;
 mod ledger;
 mod mailbox;
+mod phones;
 mod smtp;
 mod smtp_faults;
 mod support;

@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::failure::FailureKind;
-use crate::operation::{Attachment as Declared, AttachmentSource, MessageKind};
+use crate::operation::{Attachment as Declared, AttachmentSource, MessageKind, RecipientType};
 
 fn email() -> SendEmail {
     SendEmail {
@@ -17,6 +17,8 @@ fn email() -> SendEmail {
         html: None,
         attachments: Vec::new(),
         kind: MessageKind::Informational,
+        recipient_type: RecipientType::Individual,
+        unsubscribe: None,
     }
 }
 
@@ -342,5 +344,21 @@ proptest! {
         let parsed = parse(&mail);
         let arrived = parsed.body_text(0).unwrap();
         prop_assert_eq!(arrived.strip_suffix("\r\n").unwrap_or(&arrived), text.as_str());
+    }
+}
+
+#[test]
+fn a_commercial_mail_is_refused_by_one_click() {
+    let url = "https://crm.example.com/unsubscribe/0123abc";
+    let message = SendEmail { unsubscribe: Some(url.to_owned()), ..email() };
+    let mail = build(&message, &origin(), &[]).unwrap();
+    let text = String::from_utf8_lossy(&mail.content).replace("\r\n ", "");
+    assert!(text.contains(&format!("List-Unsubscribe: <{url}>\r\n")), "{text}");
+    assert!(text.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"), "{text}");
+    let plain = build(&email(), &origin(), &[]).unwrap();
+    assert!(!String::from_utf8_lossy(&plain.content).contains("List-Unsubscribe"));
+    for bad in ["https://a/\r\nBcc: x@y.co", "https://a/ b", "https://a/<b>", "https://a/ğ"] {
+        let message = SendEmail { unsubscribe: Some(bad.to_owned()), ..email() };
+        assert_eq!(build(&message, &origin(), &[]).unwrap_err().code, "unsubscribe_invalid", "{bad}");
     }
 }

@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::failure::FailureKind;
-use crate::operation::{MessageKind, Operation};
+use crate::operation::{MessageKind, Operation, RecipientType};
 use crate::smtp::{Cause, SmtpFailure, SmtpReply, Stage};
 use crate::testing::{FakeHttp, FakeSmtp, SmtpCall};
 
@@ -37,6 +37,8 @@ fn email() -> Operation {
         html: None,
         attachments: Vec::new(),
         kind: MessageKind::Informational,
+        recipient_type: RecipientType::Individual,
+        unsubscribe: None,
     })
 }
 
@@ -50,6 +52,7 @@ fn run(smtp: &FakeSmtp, account: &(Settings, Credentials), operation: &Operation
         idempotency_key: "dlv_1",
         files: &[],
         base_url: None,
+        callback_url: None,
         now: "2026-11-24T10:00:00Z".parse().unwrap(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

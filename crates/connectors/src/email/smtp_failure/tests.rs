@@ -1,7 +1,11 @@
 use proptest::prelude::*;
 use rstest::rstest;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
+use crate::address::breaks_lines;
 
 const STAGES: [Stage; 9] = [
     Stage::Connect,

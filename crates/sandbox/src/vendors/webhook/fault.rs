@@ -87,7 +87,7 @@ impl WebhookFault {
         self
     }
 
-    pub(super) fn check(&self) -> Result<(), WebhookFaultError> {
+    pub(crate) fn check(&self) -> Result<(), WebhookFaultError> {
         match &self.action {
             WebhookAction::Status { status, .. } if !(200..600).contains(status) => {
                 Err(WebhookFaultError::BadStatus)
@@ -103,20 +103,20 @@ impl WebhookFault {
 }
 
 impl WebhookAction {
-    pub(super) const fn ends(&self) -> bool {
+    pub(crate) const fn ends(&self) -> bool {
         !matches!(self, Self::Delay { .. })
     }
 }
 
 /// What will be done with one request.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     delay: Duration,
     end: Option<WebhookAction>,
 }
 
 impl Plan {
-    pub(super) fn of(actions: Vec<WebhookAction>) -> Self {
+    pub(crate) fn of(actions: Vec<WebhookAction>) -> Self {
         let mut plan = Self::default();
         for action in actions {
             match action {
@@ -129,12 +129,12 @@ impl Plan {
         plan
     }
 
-    pub(super) const fn drops_before_reading(&self) -> bool {
+    pub(crate) const fn drops_before_reading(&self) -> bool {
         matches!(self.end, Some(WebhookAction::DropBeforeReading))
     }
 
     /// The webhook counts as received, whatever the sender hears of it.
-    pub(super) const fn takes(&self) -> bool {
+    pub(crate) const fn takes(&self) -> bool {
         match &self.end {
             Some(WebhookAction::Status { status, .. }) => *status < 300,
             Some(WebhookAction::DropBeforeReading) => false,
@@ -151,7 +151,7 @@ impl Plan {
         }
     }
 
-    pub(super) async fn answer(self) -> Response {
+    pub(crate) async fn answer(self) -> Response {
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }

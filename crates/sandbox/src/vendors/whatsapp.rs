@@ -1,0 +1,250 @@
+//! WhatsApp Cloud API: token `sandbox-token`, app secret `sandbox-app-secret`, phone number ID `106540352242922`,
+//! business account `102290129340398`, one approved template `siparis_hazir` (`tr`) and one that is paused.
+//!
+//! Free text is taken from nobody's phone that has not answered within 24 hours: it fails in a receipt, as at Meta.
+
+use aws_lc_rs::hmac;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::hex;
+use crate::clock;
+use crate::http::App;
+use crate::phones::{Draft, Habit, Outcome, Outgoing, PhoneMessage, Vendor};
+
+const TOKEN: &str = "sandbox-token";
+const APP_SECRET: &str = "sandbox-app-secret";
+const NUMBER: &str = "106540352242922";
+const BUSINESS: &str = "102290129340398";
+const DISPLAY: &str = "905320000000";
+const TEMPLATE: &str = "Merhaba {{1}}, {{2}} numaralı siparişiniz hazır.";
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v23.0/{id}", get(number))
+        .route("/v23.0/{id}/messages", post(send))
+        .route("/v23.0/{id}/message_templates", get(templates))
+}
+
+fn refused(status: StatusCode, code: u32, details: &str) -> Response {
+    let body = json!({"error": {
+        "message": format!("(#{code}) {details}"), "type": "OAuthException", "code": code,
+        "error_data": {"messaging_product": "whatsapp", "details": details}, "fbtrace_id": "AbSandbox",
+    }});
+    (status, Json(body)).into_response()
+}
+
+/// The answer to whoever has another token or asks for what is not there.
+fn stranger(headers: &HeaderMap, id: &str, own: &str) -> Option<Response> {
+    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if token.and_then(|value| value.strip_prefix("Bearer ")) != Some(TOKEN) {
+        return Some(refused(StatusCode::UNAUTHORIZED, 190, "Invalid OAuth access token"));
+    }
+    (id != own).then(|| refused(StatusCode::BAD_REQUEST, 100, "Unsupported request: no such object"))
+}
+
+async fn number(headers: HeaderMap, Path(id): Path<String>) -> Response {
+    stranger(&headers, &id, NUMBER).unwrap_or_else(|| {
+        Json(json!({"id": NUMBER, "display_phone_number": "+90 532 000 00 00", "verified_name": "Örnek Mobilya",
+            "quality_rating": "GREEN"}))
+        .into_response()
+    })
+}
+
+async fn templates(headers: HeaderMap, Path(id): Path<String>) -> Response {
+    stranger(&headers, &id, BUSINESS).unwrap_or_else(|| {
+        let one = |name: &str, status: &str| {
+            json!({"name": name, "language": "tr", "status": status, "category": "UTILITY",
+                "components": [{"type": "BODY", "text": TEMPLATE}], "rejected_reason": "NONE"})
+        };
+        let data = [one("siparis_hazir", "APPROVED"), one("durdurulmus", "PAUSED")];
+        Json(json!({"data": data, "paging": {"cursors": {"before": "A", "after": "B"}}})).into_response()
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Send {
+    messaging_product: String,
+    recipient_type: String,
+    to: String,
+    #[serde(rename = "type")]
+    kind: String,
+    text: Option<Text>,
+    template: Option<Template>,
+    biz_opaque_callback_data: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    body: String,
+    #[serde(rename = "preview_url")]
+    _preview: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Template {
+    name: String,
+    language: Language,
+    #[serde(default)]
+    components: Vec<Component>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Language {
+    code: String,
+    policy: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Component {
+    #[serde(rename = "type")]
+    kind: String,
+    parameters: Vec<Parameter>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameter {
+    #[serde(rename = "type")]
+    kind: String,
+    text: String,
+}
+
+async fn send(State(app): State<App>, headers: HeaderMap, Path(id): Path<String>, body: Bytes) -> Response {
+    if let Some(refused) = stranger(&headers, &id, NUMBER) {
+        return refused;
+    }
+    let Ok(send) = serde_json::from_slice::<Send>(&body) else {
+        return refused(StatusCode::BAD_REQUEST, 100, "Invalid parameter");
+    };
+    match draft(&app, send) {
+        Ok(draft) => {
+            let message = app.phones.take(draft);
+            let digits = message.to.trim_start_matches('+');
+            Json(json!({"messaging_product": "whatsapp", "contacts": [{"input": digits, "wa_id": digits}],
+                "messages": [{"id": message.id, "message_status": "accepted"}]}))
+            .into_response()
+        }
+        Err((code, details)) => refused(StatusCode::BAD_REQUEST, code, details),
+    }
+}
+
+fn draft(app: &App, send: Send) -> Result<Draft, (u32, &'static str)> {
+    let digits = (8..=15).contains(&send.to.len()) && send.to.bytes().all(|b| b.is_ascii_digit());
+    if send.messaging_product != "whatsapp" || send.recipient_type != "individual" || !digits {
+        return Err((100, "Invalid parameter"));
+    }
+    if Habit::of(&send.to) == Habit::NoNumber {
+        return Err((131_026, "Message undeliverable"));
+    }
+    if app.phones.is_broke() {
+        return Err((131_042, "Business eligibility payment issue"));
+    }
+    let (text, fate) = match (send.kind.as_str(), send.text, send.template) {
+        ("text", Some(text), None) if text.body.chars().count() <= 4_096 => {
+            let fate = (!app.phones.has_written(&format!("+{}", send.to))).then_some("131047");
+            (text.body, fate)
+        }
+        ("template", None, Some(template)) => (filled(&template)?, None),
+        _ => return Err((131_008, "Required parameter is missing")),
+    };
+    let opted_out = (Habit::of(&send.to) == Habit::OptedOut).then_some("131050");
+    Ok(Draft {
+        vendor: Vendor::Whatsapp,
+        channel: "whatsapp",
+        id: format!("wamid.HBg{:020}", app.phones.total() + 1),
+        to: format!("+{}", send.to),
+        from: DISPLAY.to_owned(),
+        text,
+        reference: send.biz_opaque_callback_data,
+        fate: opted_out.or(fate),
+        ..Draft::default()
+    })
+}
+
+fn filled(template: &Template) -> Result<String, (u32, &'static str)> {
+    if template.name == "durdurulmus" {
+        return Err((132_015, "Template is paused"));
+    }
+    if template.name != "siparis_hazir"
+        || template.language.code != "tr"
+        || template.language.policy != "deterministic"
+    {
+        return Err((132_001, "Template does not exist in the translation"));
+    }
+    match template.components.as_slice() {
+        [Component { kind, parameters }] if kind == "body" => match parameters.as_slice() {
+            [one, two] if one.kind == "text" && two.kind == "text" => {
+                Ok(TEMPLATE.replace("{{1}}", &one.text).replace("{{2}}", &two.text))
+            }
+            _ => Err((132_000, "Number of parameters does not match the expected number of params")),
+        },
+        _ => Err((132_000, "Number of parameters does not match the expected number of params")),
+    }
+}
+
+fn sign(_: &str, body: &[u8]) -> (&'static str, String) {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, APP_SECRET.as_bytes());
+    ("x-hub-signature-256", format!("sha256={}", hex(hmac::sign(&key, body).as_ref())))
+}
+
+/// Meta writes what is not ASCII as `\uXXXX`.
+fn call(value: Value) -> Outgoing {
+    let change = json!({"field": "messages", "value": value});
+    let body =
+        json!({"object": "whatsapp_business_account", "entry": [{"id": BUSINESS, "changes": [change]}]});
+    let mut escaped = String::new();
+    for c in body.to_string().chars() {
+        if c.is_ascii() {
+            escaped.push(c);
+        } else {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| escaped.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    let mut outgoing = Outgoing::json(&Value::Null);
+    outgoing.body = escaped.into_bytes();
+    outgoing.signed(sign)
+}
+
+fn metadata() -> Value {
+    json!({"display_phone_number": DISPLAY, "phone_number_id": NUMBER})
+}
+
+pub(super) fn receipt(message: &PhoneMessage) -> Outgoing {
+    let failed = message.fate.is_some() || message.outcome() == Outcome::Failed;
+    let mut status = json!({
+        "id": message.id, "status": if failed { "failed" } else { message.outcome().as_str() },
+        "timestamp": (clock::micros() / 1_000_000).to_string(), "recipient_id": message.to.trim_start_matches('+'),
+        "biz_opaque_callback_data": message.reference,
+    });
+    if let (true, Some(object)) = (failed, status.as_object_mut()) {
+        let code: u32 = message.fate.and_then(|code| code.parse().ok()).unwrap_or(131_026);
+        let details = json!({"details": "Sandbox"});
+        object.insert(
+            "errors".to_owned(),
+            json!([{"code": code, "title": "Message failed", "error_data": details}]),
+        );
+    }
+    call(json!({"messaging_product": "whatsapp", "metadata": metadata(), "statuses": [status]}))
+}
+
+pub(super) fn inbound(message: &PhoneMessage, text: &str) -> Outgoing {
+    let from = message.to.trim_start_matches('+');
+    let seconds = (clock::micros() / 1_000_000).to_string();
+    call(json!({"messaging_product": "whatsapp", "metadata": metadata(),
+        "contacts": [{"profile": {"name": "Sandbox"}, "wa_id": from}],
+        "messages": [{"from": from, "id": format!("{}IN", message.id), "timestamp": seconds, "type": "text",
+            "text": {"body": text}}]}))
+}
