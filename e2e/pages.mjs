@@ -27,8 +27,25 @@ export async function furnish(demo) {
   }] });
 }
 
+/** A second account that the vendor no longer lets in. */
+export async function breakOne(demo) {
+  const accounts = (list) => fetch(`${demo.sandbox}/control/smtp/accounts`, {
+    method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify(list),
+  });
+  const own = { user: "demo", password: "sandbox" };
+  await accounts([own, { user: "yedek", password: "yedek" }]);
+  const all = await api(demo, "GET", "/api/integrations");
+  const { settings } = all.items.find((item) => item.provider === "smtp").connections[0];
+  await api(demo, "PUT", "/api/integrations", { integrations: [{ provider: "smtp", label: "Yedek posta", settings, credentials: { user: "yedek", password: "yedek" } }] });
+  await accounts([own]);
+  const now = await api(demo, "GET", "/api/integrations");
+  const broken = now.items.find((item) => item.provider === "smtp").connections.find((one) => one.label === "Yedek posta");
+  await api(demo, "POST", `/api/integrations/test/smtp?connection=${broken.id}`);
+  return broken.id;
+}
+
 /** Name and address of every page, as a signed-in browser finds them. */
-export async function pages(page, demo) {
+export async function pages(page, demo, broken) {
   const first = async (list, pattern) => {
     await page.goto(`${demo.url}${list}`);
     const links = await page.$$eval("a[href]", (all) => all.map((a) => a.getAttribute("href")));
@@ -39,6 +56,8 @@ export async function pages(page, demo) {
     "integrations-webhook": "/app/integrations/webhook",
     connect: "/app/integrations/email/smtp/new?preset=sendgrid",
     connection: await first("/app/integrations/email", /^\/app\/connections\/con_\w+$/),
+    "connection-broken": `/app/connections/${broken}`,
+    disconnect: `/app/connections/${broken}/disconnect`,
     deliveries: "/app/deliveries",
     "deliveries-none": "/app/deliveries?q=nobody@example.com",
     "delivery-failed": await first("/app/deliveries?state=failed", /^\/app\/deliveries\/dlv_\w+$/),

@@ -2,7 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { launch, signIn, startDemo } from "./lib.mjs";
-import { furnish, pages } from "./pages.mjs";
+import { breakOne, furnish, pages } from "./pages.mjs";
 
 const [folder = "shots", filter = ""] = process.argv.slice(2);
 const demo = await startDemo();
@@ -10,8 +10,9 @@ const browser = await launch();
 try {
   await mkdir(folder, { recursive: true });
   await furnish(demo);
+  const broken = await breakOne(demo);
   const { page, context } = await signIn(browser, demo, {});
-  const all = await pages(page, demo);
+  const all = await pages(page, demo, broken);
   for (const [width, theme] of [[1280, "light"], [1280, "dark"], [390, "light"], [390, "dark"]]) {
     await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
     await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });

@@ -69,13 +69,13 @@ fn request(action: ActionPreview, to: Oneself<'_>) -> Option<MessageRequest> {
         text: action.text,
         html: action.html,
         template: None,
+        whatsapp_template: None,
         data: None,
         attachments: Vec::new(),
         kind: MessageKind::Informational,
         recipient_type: RecipientType::Individual,
         send_at: None,
         expires_at: None,
-        whatsapp_template: None,
     })
 }
 

@@ -15,7 +15,7 @@ use super::deliveries::Wanted;
 use super::delivery_parts::{attempts, recipient, state, what};
 use super::icons;
 use super::layout::{self, Page as Frame, Part};
-use super::parts::{alert, head};
+use super::parts::{head, question};
 use super::texts::t;
 use super::visitor::{Asked, Posted, Visitor};
 use crate::api::extract::{Id, Page};
@@ -49,8 +49,7 @@ async fn ask(v: Visitor, Asked(query): Asked) -> AppResult<Markup> {
         }
         button.btn.pri { (icons::REFRESH) (t!(v, "retry")) }
     };
-    let body = alert(
-        "warn",
+    let body = question(
         &title,
         &html! {
             p { (t!(v, "bulk-text")) }

@@ -14,7 +14,7 @@ use super::icons;
 use super::integrations::cause;
 use super::layout::{self, Page, Part};
 use super::logos::logo;
-use super::parts::{ago, alert, category_name, connection_badge, done, slug, technical};
+use super::parts::{ago, alert, category_name, connection_badge, done, question, slug, technical};
 use super::texts::t;
 use super::visitor::{Asked, Posted, Visitor};
 use crate::api::extract::Id;
@@ -283,7 +283,7 @@ async fn ask(v: Visitor, Id(id): Id<ConnectionId>) -> AppResult<Markup> {
         .under(t!(v, "nav-integrations"), "/app/integrations")
         .under(connection.label.clone(), format!("/app/connections/{id}"));
     let body = html! {
-        (alert("warn", &title, &html! {
+        (question(&title, &html! {
             p { (t!(v, "disconnect-text", provider = provider.name)) }
             ul.cause {
                 @for (channel, default) in defaults {

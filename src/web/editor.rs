@@ -13,7 +13,7 @@ use super::editor_form::{definition, rearrange};
 use super::editor_steps::{Steps, place};
 use super::icons;
 use super::layout::{self, Page, Part};
-use super::parts::{alarm, alert, badge};
+use super::parts::{alarm, alert, badge, question};
 use super::preview::panel;
 use super::texts::t;
 use super::visitor::{Asked, Posted, Visitor};
@@ -236,8 +236,7 @@ async fn ask(v: Visitor, Id(id): Id<AutomationId>) -> AppResult<Markup> {
     v.require(Right::Configure)?;
     let work = find(&v.app, &v.setup, id, v.lang).await?;
     let title = t!(v, "automation-delete-title", name = work.automation.name.as_str());
-    let body = alert(
-        "warn",
+    let body = question(
         &title,
         &html! {
             p { (t!(v, "automation-delete-text")) }

@@ -73,11 +73,11 @@ fn action(form: &Fields, index: usize, old: Option<&Value>) -> Value {
     let field = |name: &str| form.get(&format!("actions.{index}.{name}"));
     let operation = field("operation").unwrap_or("send_email");
     let channel = OPERATIONS.iter().find(|(known, _)| *known == operation).map(|(_, channel)| *channel);
-    let kept = |name: &str| old.and_then(|old| old.get(name)).cloned();
-    let mut made = Map::new();
+    // What the form has no field for, such as attachments, stays as it is.
+    let mut made = old.and_then(Value::as_object).cloned().unwrap_or_default();
+    TEXTS.into_iter().chain(["connection"]).for_each(|name| drop(made.remove(name)));
     made.insert("operation".to_owned(), operation.into());
-    let channel = channel.map(Value::from).or_else(|| kept("channel"));
-    made.extend(channel.map(|channel| ("channel".to_owned(), channel)));
+    made.extend(channel.map(|channel| ("channel".to_owned(), channel.into())));
     if let Some(connection) = field("connection") {
         made.insert("connection".to_owned(), connection.into());
     }
@@ -88,9 +88,6 @@ fn action(form: &Fields, index: usize, old: Option<&Value>) -> Value {
         }
     }
     made.insert("kind".to_owned(), field("kind").unwrap_or("informational").into());
-    for name in ["attachments", "recipient_type"] {
-        made.extend(kept(name).map(|value| (name.to_owned(), value)));
-    }
     Value::Object(made)
 }
 
@@ -162,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_form_means_the_definition_it_was_made_from() {
-        let old = json!({"enabled": true, "actions": [{}, {"attachments": [{"name": "a.pdf", "url": "https://a.example"}]}]});
+        let old = json!({"enabled": true, "actions": [{}, {"subject": "eski", "attachments": [{"name": "a.pdf", "url": "https://a.example"}]}]});
         let made = definition(
             &form(&[
                 ("name", "Hatırlatma"),

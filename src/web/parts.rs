@@ -43,6 +43,17 @@ pub(super) fn alert(tone: Tone, title: &str, text: &Markup) -> Markup {
     }
 }
 
+/// A page that asks before it does something; the acts are in `text`.
+pub(super) fn question(title: &str, text: &Markup) -> Markup {
+    html! {
+        section.alert.warn {
+            (icons::ALERT_TRIANGLE)
+            h1 { (title) }
+            div.tx { (text) }
+        }
+    }
+}
+
 /// What went wrong with what was just sent; the reader is taken there.
 pub(super) fn alarm(title: &str, text: &Markup) -> Markup {
     html! {

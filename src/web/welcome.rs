@@ -63,10 +63,10 @@ async fn show(v: Visitor) -> AppResult<Markup> {
         (head(&html! { (t!(v, "welcome-title")) }, &t!(v, "welcome-text"), &html! {}))
         ol.stack {
             @for (index, step) in steps.iter().enumerate() {
-                li.panel { div.pb.flex {
+                li.panel { div.pb.flex.w {
                     @if step.done { span.dot.ok.round { (icons::CHECK) } span.vh { (t!(v, "step-done")) } }
                     @else { span.dot.off.round { (index + 1) } }
-                    div.grow { h2 { (step.title) } p.ink2.sm { (step.text) } }
+                    div.grow.basis { h2 { (step.title) } p.ink2.sm { (step.text) } }
                     a class=(if step.done { "btn sm" } else { "btn sm pri" }) href=(v.to(step.route)) { (step.go) }
                 } }
             }
