@@ -1,6 +1,11 @@
 //! What is sent, held against the vendors' own machine-readable descriptions: Google's discovery documents and
 //! Microsoft's published types of Graph. They are downloaded by `scripts/test`; without them this fails.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking, like tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, like tests"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

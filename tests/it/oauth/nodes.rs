@@ -45,8 +45,8 @@ async fn a_thousand_sends_over_three_nodes_on_an_expired_token_ask_for_one_new_o
         let api = node.platform().acting_for(&company);
         let event = json!({"specversion": "1.0", "id": n.to_string(), "source": "crm", "type": "invoice.paid", "data": {}});
         api.post("/api/events", event).await.expect(202);
-        if n % 10 == 0 {
-            let provider = if n % 20 == 0 { "gmail" } else { "google_sheets" };
+        if n.is_multiple_of(10) {
+            let provider = if n.is_multiple_of(20) { "gmail" } else { "google_sheets" };
             let checked =
                 api.post(&format!("/api/integrations/test/{provider}"), json!({})).await.expect(200);
             assert_eq!(checked["ok"], true, "{checked:#}");
