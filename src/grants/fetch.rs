@@ -16,6 +16,7 @@ use super::{TOO_LATE, refresh_at};
 use crate::clock::{Clock, Micros};
 use crate::companies::setup::Setup;
 use crate::db::{self, Db};
+use crate::faults::{Point, reach};
 use crate::ids::{CompanyId, CredentialId, new_uuid};
 use crate::outbound::Outbound;
 use crate::random;
@@ -73,6 +74,7 @@ pub(super) async fn fetch(
         }
         let owner = new_uuid();
         if lease(fetcher, &opened.stored, owner).await? {
+            reach(Point::TokenLeased);
             return ask(fetcher, setup, opened, owner).await;
         }
         let jitter = LOOK_AGAIN.mul_f64(0.5 + random::fraction());
@@ -157,6 +159,7 @@ async fn ask(fetcher: &Fetcher, setup: &Arc<Setup>, opened: Opened, owner: Uuid)
     };
     match answered {
         Ok(tokens) => {
+            reach(Point::TokenAnswered);
             let expires_at = began + i64::try_from(tokens.expires_in.as_micros()).unwrap_or(i64::MAX / 2);
             let secret = opened.secret.after(&tokens);
             store(fetcher, setup, &opened, (secret, expires_at)).await
@@ -257,6 +260,7 @@ async fn store(
         };
         match stored.await {
             Ok(true) => {
+                reach(Point::TokenStored);
                 return Ok(Token {
                     credentials: secret.for_connector(&opened.stored.label),
                     version: opened.stored.version + 1,
