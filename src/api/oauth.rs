@@ -70,8 +70,8 @@ struct AuthorizeQuery {
     ),
     responses(
         (status = 302, description = "To the consent page"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "4XX", description = "A problem; what is wrong with a ticket, as a page or as a problem"),
+        (status = "5XX", description = "A problem, or a page for a browser with a ticket"),
     ),
 )]
 async fn authorize(

@@ -86,7 +86,7 @@ impl Sizes {
         mails: 5_000,
         starts: 10,
         grants: 10_000,
-        token_lifetime: Duration::from_secs(480),
+        token_lifetime: Duration::from_secs(900),
     };
     /// To see that everything works; says little about the targets.
     pub const QUICK: Self = Self {
