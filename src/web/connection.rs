@@ -235,6 +235,7 @@ fn page(
             }
             div.stack {
                 (facts(v, connection))
+                (super::registration::section(v, provider, connection))
                 (assurances(v))
             }
         }

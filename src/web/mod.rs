@@ -31,6 +31,7 @@ mod logos;
 mod overview;
 mod parts;
 mod preview;
+mod registration;
 mod settings;
 mod templates;
 mod texts;
@@ -52,6 +53,7 @@ pub fn routes(app: &AppState) -> Router<AppState> {
         .merge(integrations::routes())
         .merge(connect::routes())
         .merge(connection::routes())
+        .merge(registration::routes())
         .merge(deliveries::routes())
         .merge(bulk::routes())
         .merge(automations::routes())

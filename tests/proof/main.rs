@@ -29,6 +29,8 @@ mod secrets;
 mod slow;
 #[cfg(test)]
 mod verdict;
+#[cfg(test)]
+mod waits;
 
 #[cfg(test)]
 #[path = "../it/support/mod.rs"]
