@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -33,6 +33,8 @@ pub struct Call {
     pub key: Option<HeaderValue>,
     /// `Santral-Company`.
     pub company: Option<HeaderValue>,
+    /// A vendor's signature.
+    pub signature: Option<(HeaderName, HeaderValue)>,
     pub body: Bytes,
 }
 
@@ -45,6 +47,7 @@ impl Call {
             content_type: HeaderValue::from_static("application/json"),
             key: None,
             company: None,
+            signature: None,
             body,
         }
     }
@@ -75,6 +78,9 @@ impl Connection {
             if let Some(company) = call.company {
                 headers.insert("santral-company", company);
             }
+            if let Some((name, value)) = call.signature {
+                headers.insert(name, value);
+            }
         }
         self.sender.ready().await?;
         let answer = self.sender.send_request(request.body(Full::new(call.body))?).await?;
@@ -100,6 +106,20 @@ pub async fn serve<Answer>(listener: TcpListener, handle: impl Fn(Bytes) -> Answ
 where
     Answer: Future<Output = StatusCode> + Send + 'static,
 {
+    serve_paths(listener, move |_, body| {
+        let status = handle(body);
+        async move { (status.await, String::new()) }
+    })
+    .await;
+}
+
+/// As [`serve`]; `handle` gets the path too, and answers with JSON.
+pub async fn serve_paths<Answer>(
+    listener: TcpListener,
+    handle: impl Fn(String, Bytes) -> Answer + Clone + Send + 'static,
+) where
+    Answer: Future<Output = (StatusCode, String)> + Send + 'static,
+{
     loop {
         let Ok((stream, _)) = listener.accept().await else { return };
         let _ = stream.set_nodelay(true);
@@ -107,11 +127,12 @@ where
         let service = service_fn(move |request: Request<Incoming>| {
             let handle = handle.clone();
             async move {
-                let status = match request.into_body().collect().await {
-                    Ok(body) => handle(body.to_bytes()).await,
-                    Err(_) => StatusCode::BAD_REQUEST,
+                let path = request.uri().path().to_owned();
+                let (status, text) = match request.into_body().collect().await {
+                    Ok(body) => handle(path, body.to_bytes()).await,
+                    Err(_) => (StatusCode::BAD_REQUEST, String::new()),
                 };
-                let mut answer = Response::new(Full::new(Bytes::new()));
+                let mut answer = Response::new(Full::new(Bytes::from(text)));
                 *answer.status_mut() = status;
                 Ok::<_, Infallible>(answer)
             }

@@ -45,6 +45,8 @@ pub struct Santral {
     program: PathBuf,
     database: Option<Database>,
     folder: TempDir,
+    /// Other addresses of vendors: variable and value.
+    vendors: Vec<(String, String)>,
     // After the process: a server is stopped before its database.
     postgres: Option<Postgres>,
 }
@@ -52,27 +54,41 @@ pub struct Santral {
 impl Santral {
     /// Starts on a new, empty database, and returns when it is ready.
     pub async fn start(place: &Place, engine: Engine) -> anyhow::Result<Self> {
+        Self::start_with(place, engine, &[]).await
+    }
+
+    /// As [`Self::start`], where the providers named have other addresses.
+    pub async fn start_with(
+        place: &Place,
+        engine: Engine,
+        vendors: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
+        let named = |(provider, url): &(&str, String)| {
+            (format!("SANTRAL_PROVIDER_{}_URL", provider.to_uppercase()), url.clone())
+        };
+        let vendors: Vec<_> = vendors.iter().map(named).collect();
         let folder = place.folder("santral")?;
         let postgres = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => Some(Postgres::start(POSTGRES, Some(place.path()))?),
         };
         let database = postgres.as_ref().map(Postgres::database).transpose()?;
-        let process = launch(&place.santral, folder.path(), database.as_ref(), "data").await?;
-        Ok(Self { process, program: place.santral.clone(), database, folder, postgres })
+        let process = launch(&place.santral, folder.path(), database.as_ref(), ("data", &vendors)).await?;
+        Ok(Self { process, program: place.santral.clone(), database, folder, vendors, postgres })
     }
 
     /// Stops it in order, starts it again on what it has stored, and tells how long that took until it was ready.
     pub async fn restart(&mut self) -> anyhow::Result<Duration> {
         self.process.terminate().await?;
         let begun = Instant::now();
-        self.process = launch(&self.program, self.folder.path(), self.database.as_ref(), "data").await?;
+        let (folder, of) = (self.folder.path(), ("data", self.vendors.as_slice()));
+        self.process = launch(&self.program, folder, self.database.as_ref(), of).await?;
         Ok(begun.elapsed())
     }
 
     /// A second node on the same PostgreSQL.
     pub async fn second_node(&self) -> anyhow::Result<Process> {
-        launch(&self.program, self.folder.path(), self.database.as_ref(), "second").await
+        launch(&self.program, self.folder.path(), self.database.as_ref(), ("second", &self.vendors)).await
     }
 
     /// Processor time that it and its database have used so far, in seconds.
@@ -97,7 +113,7 @@ async fn launch(
     program: &Path,
     folder: &Path,
     database: Option<&Database>,
-    data: &str,
+    (data, vendors): (&str, &[(String, String)]),
 ) -> anyhow::Result<Process> {
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
     let mut command = Command::new(program);
@@ -109,7 +125,8 @@ async fn launch(
         .env("SANTRAL_MASTER_KEY_FILE", folder.join("master.key"))
         .env("SANTRAL_PLATFORM_KEY", PLATFORM_KEY)
         .env("SANTRAL_ALLOW_NETWORKS", "127.0.0.0/8")
-        .env("SANTRAL_SMTP_ALLOW_PLAINTEXT", "true");
+        .env("SANTRAL_SMTP_ALLOW_PLAINTEXT", "true")
+        .envs(vendors.iter().map(|(name, value)| (name, value)));
     if let Some(database) = database {
         command.env("SANTRAL_DATABASE_URL", &database.url);
     }

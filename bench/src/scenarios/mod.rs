@@ -1,12 +1,14 @@
 //! What is measured, one file per question.
 
 mod backlog;
+mod bulk;
 mod cold_start;
 mod companies;
 mod fairness;
 mod latency;
 mod memory;
 mod nodes;
+mod receipts;
 mod smtp;
 mod throughput;
 
@@ -43,6 +45,10 @@ pub enum Scenario {
     Smtp,
     /// What a second node adds when the vendor takes 100 ms to answer.
     Nodes,
+    /// One SMS to 10,000 numbers, and another company's single messages beside it.
+    Bulk,
+    /// Signed receipts a second, and what one costs with 0, 100,000 and 1,000,000 deliveries waiting.
+    Receipts,
 }
 
 /// What a run needs to know.
@@ -67,6 +73,8 @@ pub struct Sizes {
     /// Deliveries queued by the company that is not to disturb the other.
     pub queue: usize,
     pub mails: usize,
+    /// Messages whose receipts come, each time.
+    pub receipts: usize,
     pub starts: usize,
 }
 
@@ -78,6 +86,7 @@ impl Sizes {
         companies: [1, 100, 10_000],
         queue: 100_000,
         mails: 5_000,
+        receipts: 20_000,
         starts: 10,
     };
     /// To see that everything works; says little about the targets.
@@ -88,6 +97,7 @@ impl Sizes {
         companies: [1, 20, 200],
         queue: 20_000,
         mails: 1_000,
+        receipts: 4_000,
         starts: 3,
     };
 
@@ -113,6 +123,8 @@ impl Bench {
             Scenario::ColdStart => cold_start::run(self).await,
             Scenario::Smtp => smtp::run(self).await,
             Scenario::Nodes => nodes::run(self).await,
+            Scenario::Bulk => bulk::run(self).await,
+            Scenario::Receipts => receipts::run(self).await,
         }
     }
 
