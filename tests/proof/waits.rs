@@ -79,11 +79,12 @@ async fn reports_of_more_rows_than_a_round_can_read_are_read_in_the_next_rounds(
 ) {
     // The questions a minute apart are answers too: whatever order they come in, each moves the clock to the next.
     let jumps: Vec<_> = (3..400).map(|nth| format!("jump=65@answered:{nth}")).collect();
-    let config = SandboxConfig::default();
+    let config = SandboxConfig { capacity: 5_000, ..SandboxConfig::default() };
     let it = start_under(engine, &["netgsm"], config, |env| env.set("FAULTS", jumps.join(","))).await;
     let phones = it.sandbox.phones();
     phones.set_callback(Vendor::Netgsm, None);
-    let recipients: Vec<_> = (0..1_300).map(|n| json!({"to": format!("0532 1{n:06}")})).collect();
+    // Phones whose numbers end in 0001 to 0003 have habits of their own.
+    let recipients: Vec<_> = (10..1_310).map(|n| json!({"to": format!("0532 1{n:06}")})).collect();
     let batch =
         json!({"channel": "sms", "kind": "informational", "text": "Taşındık", "recipients": recipients});
     it.api.post("/api/messages/batch", batch).await.expect(202);
