@@ -51,12 +51,16 @@ export async function pages(page, demo, broken) {
     const links = await page.$$eval("a[href]", (all) => all.map((a) => a.getAttribute("href")));
     return links.find((href) => pattern.test(href));
   };
+  const all = await api(demo, "GET", "/api/integrations");
+  const netgsm = all.items.find((item) => item.provider === "netgsm").connections[0].id;
   const found = {
     "integrations-email": "/app/integrations/email",
     "integrations-webhook": "/app/integrations/webhook",
     connect: "/app/integrations/email/smtp/new?preset=sendgrid",
     connection: await first("/app/integrations/email", /^\/app\/connections\/con_\w+$/),
     "connection-broken": `/app/connections/${broken}`,
+    "connection-sms": `/app/connections/${netgsm}`,
+    registration: `/app/connections/${netgsm}/registration`,
     disconnect: `/app/connections/${broken}/disconnect`,
     deliveries: "/app/deliveries",
     "deliveries-none": "/app/deliveries?q=nobody@example.com",

@@ -22,6 +22,7 @@ pub mod master_keys;
 pub mod nodes;
 pub mod oauth;
 pub mod receipts;
+pub mod registrations;
 pub mod retention;
 pub mod sessions;
 pub mod statistics;
