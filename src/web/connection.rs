@@ -8,6 +8,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use super::connect::{assurances, refused};
+use super::consent::{self, Subject};
 use super::fields::{Filled, again, inputs, typed};
 use super::format::parse;
 use super::icons;
@@ -63,8 +64,13 @@ fn consent_again(v: &Visitor, provider: &ProviderView, connection: &ConnectionVi
     let route =
         format!("/api/integrations/oauth/{idp}/authorize?connection={}&return_url={back}", connection.id);
     html! {
-        // The consent page shows in no frame.
-        p { a.btn.pri href=(v.to(&route)) target=[v.framed.then_some("_blank")] { (t!(v, "connect-again")) } }
+        p {
+            @if v.framed {
+                (consent::form(v, idp, Subject::Connection(connection.id), &html! { button.btn.pri { (t!(v, "connect-again")) } }))
+            } @else {
+                a.btn.pri href=(v.to(&route)) { (t!(v, "connect-again")) }
+            }
+        }
     }
 }
 

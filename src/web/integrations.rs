@@ -9,9 +9,11 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 use santral_connectors::{Category, Channel, REGISTRY};
 
+use super::consent::{self, Subject};
 use super::format::parse;
 use super::icons;
 use super::layout::{self, Page, Part};
+use super::limits::stopped;
 use super::logos::{logo, tile};
 use super::parts::{
     ago, badge, categories, category_icon, category_name, channel_name, connection_badge, done, head, slug,
@@ -49,6 +51,7 @@ async fn show(v: Visitor, Path(category): Path<String>, Asked(query): Asked) -> 
     let body = html! {
         (head(&html! { (t!(v, "nav-integrations")) }, &t!(v, "integrations-sub"), &html! {}))
         (done(&v, query.get("done")))
+        (stopped(&v))
         (attention(&v, &all))
         (tabs(&v, &all, category))
         @for channel in channels_of(category) { (defaults(&v, &all, channel)) }
@@ -292,10 +295,14 @@ fn offer(v: &Visitor, provider: &ProviderView, preset: Option<(&str, &str)>) -> 
                     p.sub { @if preset.is_some() { (t!(v, "offer-preset", provider = provider.name)) } @else { (t!(v, "offer-fields")) } }
                 }
                 @if v.may(Right::Configure) && provider.available {
-                    @let consent = consent(v, provider);
-                    @let blank = consent.is_some() && v.framed;
-                    a.btn.sm href=(consent.unwrap_or_else(|| v.to(&route))) target=[blank.then_some("_blank")]
-                        aria-label=(t!(v, "connect-named", name = title)) { (t!(v, "connect")) }
+                    @let label = t!(v, "connect-named", name = title);
+                    @if let Some(idp) = provider.idp.filter(|_| v.framed) {
+                        (consent::form(v, idp, Subject::Provider(provider.provider), &html! {
+                            button.btn.sm aria-label=(label) { (t!(v, "connect")) }
+                        }))
+                    } @else {
+                        a.btn.sm href=(consent_route(v, provider).unwrap_or_else(|| v.to(&route))) aria-label=(label) { (t!(v, "connect")) }
+                    }
                 } @else if !provider.available {
                     (badge("off", icons::LOCK, &t!(v, "offer-closed")))
                 }
@@ -305,7 +312,7 @@ fn offer(v: &Visitor, provider: &ProviderView, preset: Option<(&str, &str)>) -> 
 }
 
 /// The way to the consent page, for a provider that is connected there.
-fn consent(v: &Visitor, provider: &ProviderView) -> Option<String> {
+fn consent_route(v: &Visitor, provider: &ProviderView) -> Option<String> {
     let idp = provider.idp?;
     let back = v.to(&format!("/app/integrations/{}", slug(provider.category)));
     let route =

@@ -4,7 +4,7 @@
   const root = document.documentElement;
   root.classList.add("js");
 
-  const say = (what) => { if (window.parent !== window) window.parent.postMessage({ santral: what, height: root.scrollHeight }, "*"); };
+  const say = (what) => { if (window.parent !== window) window.parent.postMessage({ santral: what, height: Math.ceil(document.body.getBoundingClientRect().height) }, "*"); };
 
   // The CRM's page learns how high this one is, and when its session is over.
   if (window.parent !== window) {
@@ -46,6 +46,24 @@
 
   document.addEventListener("change", (event) => {
     if (event.target.closest("[data-submit]")) event.target.form.requestSubmit();
+  });
+
+  // Inside the CRM's page: the consent page needs a window of its own, opened by the very click or it is blocked.
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (form.dataset.popup === undefined) return;
+    const popup = window.open("", "_blank", "popup,width=540,height=720");
+    if (!popup) return;
+    event.preventDefault();
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { accept: "application/json" } });
+      const { url, wait } = await answer.json();
+      popup.location = url;
+      location = wait;
+    } catch {
+      popup.close();
+      form.submit();
+    }
   });
 
   // One press is enough; what takes long says so.
