@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 const BINARY = process.env.SANTRAL_BINARY ?? new URL("../target/debug/santral", import.meta.url).pathname;
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
-const freePort = () => new Promise((resolve, reject) => {
+export const freePort = () => new Promise((resolve, reject) => {
   const server = createServer().once("error", reject).listen(0, "127.0.0.1", () => {
     const { port } = server.address();
     server.close(() => resolve(port));
@@ -18,11 +18,12 @@ const freePort = () => new Promise((resolve, reject) => {
 });
 
 /** The demo: server, sandbox, a company with a mailbox. `{url, sandbox, key, stop()}`. */
-export async function startDemo() {
+export async function startDemo({ frameAncestors } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "santral-e2e-"));
   const [port, sandboxPort] = [await freePort(), await freePort()];
   const child = spawn(BINARY, ["demo", "--listen", `127.0.0.1:${port}`, "--sandbox-listen", `127.0.0.1:${sandboxPort}`,
-    "--data-dir", join(folder, "data")], { stdio: ["ignore", "pipe", "inherit"] });
+    "--data-dir", join(folder, "data"), ...(frameAncestors ? ["--frame-ancestors", frameAncestors] : [])],
+    { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const key = await new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
@@ -61,9 +62,9 @@ export async function company(demo) {
 }
 
 /** A one-time link for a user of the CRM. */
-export async function link(demo, { role = "admin", locale = "tr", name = "Selin Kaya" } = {}) {
+export async function link(demo, { role = "admin", locale = "tr", name = "Selin Kaya", accent } = {}) {
   const user = { id: role, name, role, email: "selin@ornekmobilya.example", phone: "+905321234567" };
-  const made = await api(demo, "POST", `/api/companies/${await company(demo)}/sessions`, { user, locale });
+  const made = await api(demo, "POST", `/api/companies/${await company(demo)}/sessions`, { user, locale, accent });
   return made.url;
 }
 

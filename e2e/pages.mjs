@@ -20,6 +20,11 @@ export async function furnish(demo) {
     channel: "email", to: "yarin@example.com", kind: "informational", subject: "Yarınki toplantı", text: "Merhaba, yarın görüşmek üzere.",
     send_at: new Date(Date.now() + 20 * 3600_000).toISOString(),
   });
+  await api(demo, "POST", "/api/messages", {
+    channel: "email", to: "ayse.demir@example.com", kind: "informational", subject: "Teklifiniz hazır",
+    text: "Sayın Ayşe Demir, teklifiniz hazır.",
+    html: "<h2 style=\"color:#0a7d4f\">Teklifiniz hazır</h2><p>Sayın <b>Ayşe Demir</b>, teklifiniz hazır.</p>",
+  });
   await api(demo, "POST", "/api/templates", { name: "Teşekkür", subject: "Teşekkür ederiz", text: "Sayın {{ data.customer.name }}, teşekkür ederiz." });
   await api(demo, "PUT", "/api/integrations", { integrations: [{
     provider: "webhook", label: "CRM", settings: { url: `${demo.sandbox}/webhook/crm` },
@@ -76,6 +81,8 @@ export async function pages(page, demo, broken) {
     template: await first("/app/templates", /^\/app\/templates\/tpl_\w+$/),
     audit: "/app/audit",
     settings: "/app/settings",
+    "stop-channel": "/app/channels/email/stop",
+    "resume-channel": "/app/channels/email/resume",
     keys: "/app/developer/keys",
     webhooks: "/app/developer/webhooks",
     events: "/app/developer/events",

@@ -67,6 +67,10 @@ pub struct Demo {
     /// What the demo keeps; delete it to begin anew.
     #[arg(long, value_name = "DIRECTORY", default_value = "./data/demo")]
     pub data_dir: PathBuf,
+
+    /// Which sites may show the pages inside their own, such as `http://localhost:3000`; see `examples/nextjs`.
+    #[arg(long, value_name = "ORIGINS")]
+    pub frame_ancestors: Option<String>,
 }
 
 /// What to do with the configuration.

@@ -110,12 +110,14 @@ fn environment(sandbox: &Sandbox) -> Environment {
 }
 
 fn config(demo: &Demo, address: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<Config> {
-    let settings = Settings::of([
+    let given = demo.frame_ancestors.iter().map(|origins| (&var::FRAME_ANCESTORS, origins.clone()));
+    let settings = [
         (&var::LISTEN, address.to_string()),
         (&var::DATA_DIR, demo.data_dir.display().to_string()),
         (&var::ALLOW_NETWORKS, "127.0.0.0/8,::1/128".to_owned()),
         (&var::SMTP_ALLOW_PLAINTEXT, "true".to_owned()),
-    ]);
+    ];
+    let settings = Settings::of(settings.into_iter().chain(given));
     Ok(Config::read(&settings, &environment(sandbox), &Known::built_in())?)
 }
 
@@ -162,8 +164,11 @@ async fn furnish(app: &AppState, sandbox: &Sandbox) -> Result<String, AppError> 
         email: Some("selin@ornekmobilya.example".to_owned()),
         phone: Some("+905321234567".to_owned()),
     };
-    let link =
-        sessions::invite_for_long(app, company.id, SessionRequest { user, locale: None, return_url: None });
+    let link = sessions::invite_for_long(
+        app,
+        company.id,
+        SessionRequest { user, locale: None, return_url: None, accent: None },
+    );
     Ok(link.await?.url)
 }
 

@@ -42,6 +42,9 @@ pub struct SessionRequest {
     pub locale: Option<String>,
     /// Where "back to the CRM" leads.
     pub return_url: Option<String>,
+    /// The accent colour of the CRM's page that frames these, such as `#0a7d4f`; shades that are hard to read are
+    /// adjusted.
+    pub accent: Option<String>,
 }
 
 /// One user of the CRM.
@@ -131,6 +134,8 @@ pub struct Session {
     pub return_url: Option<String>,
     /// Opened inside a page of the CRM.
     pub framed: bool,
+    /// Six hexadecimal digits.
+    pub accent: Option<String>,
     /// What every form of this session carries, so that no other site can post one.
     pub csrf: Secret,
 }
@@ -166,6 +171,7 @@ impl Session {
             lang: Lang::from_tag(&stored.locale).unwrap_or_default(),
             return_url: stored.return_url,
             framed: stored.framed,
+            accent: stored.accent,
             csrf: csrf_of(token),
         })
     }
@@ -213,6 +219,7 @@ async fn link(app: &App, company: CompanyId, request: SessionRequest, lasts: Mic
         },
         locale: lang.as_str().to_owned(),
         return_url: request.return_url,
+        accent: request.accent.as_deref().and_then(colour),
         created_at: now,
         expires_at: now + lasts,
     };
@@ -273,7 +280,19 @@ fn check(config: &Config, request: &SessionRequest) -> AppResult<()> {
         "Bu sunucunun ya da SANTRAL_FRAME_ANCESTORS içindeki bir sitenin http(s) adresi olmalı.",
         "Must be an http(s) address of this server or of a site in SANTRAL_FRAME_ANCESTORS.",
     );
+    refuse(
+        "/accent",
+        request.accent.as_deref().is_none_or(|text| colour(text).is_some()),
+        "#0a7d4f gibi bir renk olmalı.",
+        "Must be a colour such as #0a7d4f.",
+    );
     if problems.is_empty() { Ok(()) } else { Err(AppError::fields(problems)) }
+}
+
+/// The six digits of `#0A7D4F`, in lower case; nothing else is a colour.
+fn colour(text: &str) -> Option<String> {
+    let hex = text.strip_prefix('#')?;
+    (hex.len() == 6 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| hex.to_ascii_lowercase())
 }
 
 /// Whether a browser may be sent there: to this server, or to a site that may embed the pages. Where none is
@@ -436,6 +455,16 @@ mod tests {
             "https://a.example.org",
         ] {
             assert!(!covers("https://*.example.org:8443", other), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_a_colour_is_an_accent() {
+        assert_eq!(colour("#0A7d4F").as_deref(), Some("0a7d4f"));
+        for other in
+            ["0a7d4f", "#fff", "#0a7d4f;", "#0a7d4g", "red", "", "#", "#\u{131}\u{131}\u{131}", "url(x)"]
+        {
+            assert_eq!(colour(other), None, "{other:?}");
         }
     }
 

@@ -10,7 +10,9 @@ use utoipa_axum::routes;
 use super::auth::Tenant;
 use super::extract::{Id, Json, List, PageQuery, Query};
 use crate::app::AppState;
-use crate::delivery::manage::{self, BulkRequest, DeliveryDetail, DeliveryView, ListQuery, SettleRequest};
+use crate::delivery::manage::{
+    self, BulkRequest, DeliveryDetail, DeliveryView, ListQuery, RerouteRequest, SettleRequest,
+};
 use crate::error::{AppResult, ProblemBody};
 use crate::ids::{DeliveryId, TaskId};
 
@@ -21,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(cancel))
         .routes(routes!(retry))
         .routes(routes!(settle))
+        .routes(routes!(reroute))
         .routes(routes!(retry_many))
 }
 
@@ -122,6 +125,26 @@ async fn settle(
     Json(request): Json<SettleRequest>,
 ) -> AppResult<axum::Json<DeliveryView>> {
     Ok(axum::Json(manage::settle(&app, &setup, id, &request).await?))
+}
+
+/// Sends what failed, or waits for its connection to be mended, another way: the same delivery through another
+/// connection of its channel, or a new delivery by another channel. Answers with the one that goes now.
+#[utoipa::path(
+    post, path = "/api/deliveries/{id}/reroute", tag = "deliveries", request_body = RerouteRequest,
+    params(("id" = String, Path), ("Santral-Company" = Option<String>, Header, description = "For whom, when the key is the platform's")),
+    responses(
+        (status = 202, body = DeliveryView),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+async fn reroute(
+    State(app): State<AppState>,
+    Tenant(setup): Tenant,
+    Id(id): Id<DeliveryId>,
+    Json(request): Json<RerouteRequest>,
+) -> AppResult<(StatusCode, axum::Json<DeliveryView>)> {
+    Ok((StatusCode::ACCEPTED, axum::Json(manage::reroute(&app, &setup, id, &request).await?)))
 }
 
 /// Tries all deliveries of a filter again, in the background.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use santral_connectors::Channel;
-use santral_connectors::operation::{MessageKind, RecipientType};
+use santral_connectors::operation::MessageKind;
 
 use super::preview::{ActionPreview, preview};
 use crate::app::App;
@@ -12,9 +12,8 @@ use crate::companies::setup::Setup;
 use crate::error::{AppError, AppResult, Code};
 use crate::i18n::Lang;
 use crate::ids::DeliveryId;
+use crate::ingest::accept;
 use crate::ingest::message::{self, MessageRequest};
-use crate::ingest::plan::PlannedMessage;
-use crate::ingest::{Item, Stored};
 
 /// Where a person's own test messages go.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +38,10 @@ pub async fn send(
     let mut sent = Vec::new();
     for action in rendered.actions.into_iter().filter(|action| action.error.is_none()) {
         if let Some(request) = request(action, to) {
-            sent.push(store(app, setup, request).await?);
+            let accepted = accept::message(app, setup.clone(), None, |setup, now| {
+                message::plan(app.services().renderer, setup, request.clone(), now)
+            });
+            sent.push(accepted.await?.id);
         }
     }
     if sent.is_empty() {
@@ -59,33 +61,12 @@ fn request(action: ActionPreview, to: Oneself<'_>) -> Option<MessageRequest> {
     }?;
     let connection = action.connection?;
     Some(MessageRequest {
-        channel: None,
         connection: Some(connection.id),
         to: to.to_owned(),
-        cc: Vec::new(),
-        bcc: Vec::new(),
-        reply_to: None,
         subject: action.subject,
         text: action.text,
         html: action.html,
-        template: None,
-        whatsapp_template: None,
-        data: None,
-        attachments: Vec::new(),
-        kind: MessageKind::Informational,
-        recipient_type: RecipientType::Individual,
-        send_at: None,
-        expires_at: None,
+        whatsapp_template: action.whatsapp_template,
+        ..MessageRequest::of_kind(MessageKind::Informational)
     })
-}
-
-async fn store(app: &App, setup: &Arc<Setup>, request: MessageRequest) -> AppResult<DeliveryId> {
-    let delivery = message::plan(app.services().renderer, setup, request, app.clock().now())?;
-    let id = DeliveryId(delivery.row.id);
-    let planned = PlannedMessage { setup: setup.clone(), delivery, key: None };
-    match app.ingest.store(Item::Message(Box::new(planned))).await? {
-        Stored::New => Ok(id),
-        Stored::Stale => Err(AppError::new(Code::Busy)),
-        _ => Err(AppError::new(Code::Internal)),
-    }
 }

@@ -57,6 +57,14 @@ impl PublicUrl {
         &self.origin
     }
 
+    /// Whether it is on the browser's own machine, which browsers trust without encryption.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.origin.split_once("://").map_or("", |(_, place)| place);
+        let host =
+            host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(host, _)| host);
+        host == "localhost" || host == "[::1]" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
     /// The path before every route: empty, or `/entegrasyon`.
     pub fn prefix(&self) -> &str {
         &self.prefix

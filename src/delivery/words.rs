@@ -28,6 +28,22 @@ static SENTENCES: &[(&str, &str, &str)] = &[
         "The account that was to send it has been disconnected.",
     ),
     (
+        "channel_stopped",
+        "Bu kanal acil durdurmayla durduruldu. Yeniden başlatılınca gönderilir.",
+        "This channel is under the emergency stop. It goes out once the channel goes on.",
+    ),
+    (
+        "quiet_hours",
+        "Ticari mesajlar sessiz saatlerde bekler. Sessiz saatler bitince gönderilir.",
+        "Commercial messages wait during quiet hours. It goes out once they are over.",
+    ),
+    ("daily_limit", "Günlük gönderim sınırı dolmuş.", "The day's limit of messages is reached."),
+    (
+        "no_consent",
+        "Alıcının ticari ileti izni olmadığı için gönderilmedi.",
+        "The recipient has not agreed to commercial messages, so it was not sent.",
+    ),
+    (
         "inactive",
         "Hesap kapalı. Açılınca gönderilir.",
         "The account is switched off. It goes out once it is on.",

@@ -29,7 +29,7 @@ const MOST_ATTACHMENTS: usize = 10;
 const MOST_COPIES: usize = 50;
 
 /// `POST /api/messages`.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageRequest {
     /// `email`, `sms`, `whatsapp`, `chat` or `webhook`: through its default connection, with fallback.
@@ -72,8 +72,33 @@ pub struct MessageRequest {
     pub expires_at: Option<Timestamp>,
 }
 
+impl MessageRequest {
+    /// Nothing but a kind, for what is filled in by our own code.
+    pub const fn of_kind(kind: MessageKind) -> Self {
+        Self {
+            channel: None,
+            connection: None,
+            to: String::new(),
+            cc: Vec::new(),
+            bcc: Vec::new(),
+            reply_to: None,
+            subject: None,
+            text: None,
+            html: None,
+            template: None,
+            data: None,
+            whatsapp_template: None,
+            attachments: Vec::new(),
+            kind,
+            recipient_type: RecipientType::Individual,
+            send_at: None,
+            expires_at: None,
+        }
+    }
+}
+
 /// An attachment: its bytes in base64, or where they are.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttachmentRequest {
     pub name: String,

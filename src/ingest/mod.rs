@@ -1,5 +1,6 @@
 //! Taking events and messages in: planned outside any transaction, stored together, answered after the commit.
 
+pub mod accept;
 mod batch;
 pub mod bulk;
 mod effects;

@@ -14,6 +14,7 @@ pub struct NewLink {
     pub user: User,
     pub locale: String,
     pub return_url: Option<String>,
+    pub accent: Option<String>,
     pub created_at: Micros,
     pub expires_at: Micros,
 }
@@ -36,6 +37,7 @@ pub struct Stored {
     pub user: User,
     pub locale: String,
     pub return_url: Option<String>,
+    pub accent: Option<String>,
     pub framed: bool,
     pub used_at: Micros,
     pub expires_at: Micros,
@@ -43,8 +45,8 @@ pub struct Stored {
 
 sql! {
     INSERT = "insert into sessions (company_id, id, link_hash, hash, user_id, user_name, role, email, phone, locale,
-            return_url, framed, created_at, used_at, expires_at)
-        values ($1, $2, $3, null, $4, $5, $6, $7, $8, $9, $10, 0, $11, $11, $12)";
+            return_url, framed, created_at, used_at, expires_at, accent)
+        values ($1, $2, $3, null, $4, $5, $6, $7, $8, $9, $10, 0, $11, $11, $12, $13)";
     /// Of two that open the same link one comes first.
     OPEN = "update sessions set hash = $3, framed = $4, used_at = $5, expires_at = $6
         where company_id = $1 and link_hash = $2 and hash is null and expires_at > $5 returning *";
@@ -70,6 +72,7 @@ fn stored(row: &Row) -> Result<Stored> {
         },
         locale: row.text("locale")?,
         return_url: row.opt_text("return_url")?,
+        accent: row.opt_text("accent")?,
         framed: row.bool("framed")?,
         used_at: row.i64("used_at")?,
         expires_at: row.i64("expires_at")?,
@@ -90,6 +93,7 @@ pub async fn insert(tx: &mut Tx, link: &NewLink) -> Result<()> {
         link.return_url.as_deref(),
         link.created_at,
         link.expires_at,
+        link.accent.as_deref(),
     ];
     tx.execute(&INSERT, args).await.map(drop)
 }

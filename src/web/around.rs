@@ -113,17 +113,6 @@ fn is_own_site(config: &Config, headers: &HeaderMap) -> bool {
 }
 
 fn dress(config: &Config, headers: &mut HeaderMap) {
-    let ancestors = match &config.frame_ancestors[..] {
-        [] => "'none'".to_owned(),
-        sources => sources.join(" "),
-    };
-    let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
-         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
-    );
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert(CONTENT_SECURITY_POLICY, policy);
-    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers
@@ -131,6 +120,21 @@ fn dress(config: &Config, headers: &mut HeaderMap) {
     if !headers.contains_key(CACHE_CONTROL) {
         // Also the back button asks again: what was on a page before signing out is gone.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if headers.contains_key(CONTENT_SECURITY_POLICY) {
+        // What other people wrote has a stricter one of its own.
+        return;
+    }
+    let ancestors = match &config.frame_ancestors[..] {
+        [] => "'none'".to_owned(),
+        sources => sources.join(" "),
+    };
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+         connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
 }
 

@@ -74,6 +74,7 @@ fn action(v: &Visitor, route: &str) -> String {
         "/app/automations/{id}/discard" => t!(v, "deed-discard-draft"),
         "/app/deliveries/{id}/retry" | "/app/deliveries/retry" => t!(v, "deed-retry"),
         "/app/deliveries/{id}/cancel" => t!(v, "deed-cancel"),
+        "/app/deliveries/{id}/reroute" => t!(v, "deed-reroute"),
         "/app/deliveries/{id}/settle" => t!(v, "deed-settle"),
         "/app/templates/new" | "/app/templates/{id}" => t!(v, "deed-save-template"),
         "/app/templates/{id}/delete" => t!(v, "deed-delete-template"),
@@ -81,6 +82,9 @@ fn action(v: &Visitor, route: &str) -> String {
         "/app/developer/keys/{id}/revoke" => t!(v, "deed-revoke-key"),
         "/app/developer/webhooks" => t!(v, "deed-make-webhook"),
         "/app/developer/webhooks/{id}/{act}" => t!(v, "deed-change-webhook"),
+        "/app/settings/limits" => t!(v, "deed-limits"),
+        "/app/channels/{channel}/stop" => t!(v, "deed-stop-channel"),
+        "/app/channels/{channel}/resume" => t!(v, "deed-resume-channel"),
         "/app/settings" => t!(v, "deed-settings"),
         other => other.to_owned(),
     }

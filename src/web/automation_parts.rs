@@ -42,6 +42,13 @@ pub(super) struct Span {
     pub before: bool,
 }
 
+impl Span {
+    /// Nothing before and nothing after are the same, in whatever unit.
+    pub const fn at_zero(self) -> Self {
+        if self.count == 0 { Self { count: 0, unit: 'M', before: false } } else { self }
+    }
+}
+
 /// Reads `PT10M`, `-PT1H`, `P1D`; `None` for what mixes units.
 pub(super) fn span(text: &str) -> Option<Span> {
     let (before, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
@@ -55,7 +62,7 @@ pub(super) fn span(text: &str) -> Option<Span> {
     is_known.then_some(Span { count, unit, before })
 }
 
-fn span_words(v: &Visitor, text: &str) -> String {
+pub(super) fn span_words(v: &Visitor, text: &str) -> String {
     match span(text) {
         Some(Span { count: 0, .. }) => t!(v, "span-at"),
         Some(Span { count, unit: 'D', before: false }) => t!(v, "span-days-after", count = count),

@@ -11,7 +11,9 @@ use super::delivery_parts::{attempts, recipient, state_badge, what};
 use super::format::parse;
 use super::icons;
 use super::layout::{self, Page, Part};
-use super::parts::{alarm, alert, technical, time};
+use super::mail_body;
+use super::parts::{alarm, alert, disclosure, technical, time};
+use super::reroute::other_ways;
 use super::texts::t;
 use super::timeline::timeline;
 use super::visitor::{Asked, Posted, Visitor};
@@ -37,13 +39,14 @@ async fn show(v: Visitor, Id(id): Id<DeliveryId>, Asked(query): Asked) -> AppRes
         Some("retried") => Some(t!(v, "done-retried")),
         Some("cancelled") => Some(t!(v, "done-cancelled")),
         Some("settled") => Some(t!(v, "done-settled")),
+        Some("rerouted") => Some(t!(v, "done-rerouted")),
         _ => None,
     };
     let note = html! { @if let Some(note) = note { p.toast role="status" { (icons::CIRCLE_CHECK) (note) } } };
     page(&v, id, &note).await
 }
 
-async fn page(v: &Visitor, id: DeliveryId, note: &Markup) -> AppResult<Markup> {
+pub(super) async fn page(v: &Visitor, id: DeliveryId, note: &Markup) -> AppResult<Markup> {
     let detail = manage::find(&v.app, &v.setup, id).await?;
     let delivery = &detail.delivery;
     let event = match delivery.event {
@@ -51,12 +54,14 @@ async fn page(v: &Visitor, id: DeliveryId, note: &Markup) -> AppResult<Markup> {
         None => None,
     };
     let title = recipient(v, delivery);
+    let other_ways = other_ways(v, delivery).await?;
     let body = html! {
         (heading(v, delivery))
         div.split {
             div.stack {
                 (note)
                 (cause(v, delivery))
+                (other_ways)
                 section.panel {
                     div.ph { h2 { (t!(v, "timeline")) } }
                     div.pb { (timeline(v, delivery, event.as_ref())) }
@@ -162,16 +167,21 @@ fn settling(v: &Visitor, delivery: &DeliveryView) -> Markup {
 fn message(v: &Visitor, detail: &DeliveryDetail) -> Markup {
     let text =
         |key: &str| detail.message.as_ref().and_then(|message| message.get(key)).and_then(Value::as_str);
-    let body = text("text").or_else(|| text("html"));
+    let (plain, html) = (text("text"), text("html"));
     html! {
         section.panel {
             div.ph { h2 { (t!(v, "message")) } }
             div.pb.stack.s {
                 @if !v.may(Right::SeePeople) {
                     p.hint { (t!(v, "message-hidden")) }
-                } @else if let Some(body) = body {
+                } @else if plain.is_some() || html.is_some() {
                     @if let Some(subject) = text("subject") { p { b { bdi { (subject) } } } }
-                    p.tpl.pre dir="auto" { (body) }
+                    @if html.is_some() {
+                        (mail_body::frame(v, detail.delivery.id))
+                        @if let Some(plain) = plain { (disclosure(&t!(v, "message-plain"), &html! { p.tpl.pre.mt dir="auto" { (plain) } })) }
+                    } @else if let Some(plain) = plain {
+                        p.tpl.pre dir="auto" { (plain) }
+                    }
                 } @else if detail.message.is_some() {
                     p.hint { (t!(v, "message-later")) }
                 } @else {
@@ -213,15 +223,17 @@ fn facts(v: &Visitor, detail: &DeliveryDetail) -> Markup {
 }
 
 /// Back to the page with what was done, or with why it could not be.
-async fn after(
+pub(super) async fn after(
     v: &Visitor,
     id: DeliveryId,
     done: AppResult<DeliveryView>,
     what: &str,
 ) -> AppResult<Response> {
     match done {
-        Ok(_) => Ok(Redirect::to(&v.to(&format!("/app/deliveries/{id}?done={what}"))).into_response()),
-        Err(error) if error.code.status() == axum::http::StatusCode::CONFLICT => {
+        Ok(done) => {
+            Ok(Redirect::to(&v.to(&format!("/app/deliveries/{}?done={what}", done.id))).into_response())
+        }
+        Err(error) if matches!(error.code.status().as_u16(), 409 | 422 | 429) => {
             let note = refusal(v, &error);
             Ok((error.code.status(), page(v, id, &note).await?).into_response())
         }
@@ -230,7 +242,8 @@ async fn after(
 }
 
 fn refusal(v: &Visitor, error: &AppError) -> Markup {
-    let detail = error.detail.as_ref().map(|detail| detail.get(v.lang).to_owned());
+    let detail = error.detail.as_ref().or(error.errors.first().map(|problem| &problem.detail));
+    let detail = detail.map(|detail| detail.get(v.lang).to_owned());
     alarm(error.code.title(v.lang), &html! { p { (detail.unwrap_or_default()) } })
 }
 

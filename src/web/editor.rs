@@ -11,6 +11,7 @@ use maud::{Markup, html};
 use super::automation_parts::sentence;
 use super::editor_form::{definition, rearrange};
 use super::editor_steps::{Steps, place};
+use super::editor_whatsapp::{bodies_of, listed};
 use super::icons;
 use super::layout::{self, Page, Part};
 use super::parts::{alarm, alert, badge, question};
@@ -52,7 +53,8 @@ async fn show(v: Visitor, Id(id): Id<AutomationId>, Asked(query): Asked) -> AppR
 async fn page(v: &Visitor, work: &Workpiece, note: &Markup, event: Option<&str>) -> AppResult<Markup> {
     let id = work.automation.id;
     let may = v.may(Right::Configure);
-    let preview = panel(v, work, event).await?;
+    let listed = listed(v, &work.definition).await;
+    let preview = panel(v, work, event, &bodies_of(&work.definition, &listed)).await?;
     let body = html! {
         (heading(v, work))
         (note)
@@ -65,7 +67,7 @@ async fn page(v: &Visitor, work: &Workpiece, note: &Markup, event: Option<&str>)
                 fieldset.stack disabled[!may] {
                     p.sentence { (sentence(v, &work.definition)) }
                     (problems(v, work))
-                    (Steps { v, work }.show())
+                    (Steps { v, work, listed: &listed }.show())
                     @if may { (buttons(v, work)) }
                 }
                 div.stack.stick { (preview) }

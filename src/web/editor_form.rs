@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::automation_parts::{Span, actions, text};
 use super::editor_rows;
+use super::editor_whatsapp::chosen;
 use super::visitor::Fields;
 
 /// What an action can be, with the channel it goes through; rows go through none.
@@ -29,7 +30,7 @@ pub(super) fn definition(form: &Fields, old: &Value) -> Value {
     if let Some(when) = form.get("when") {
         made.insert("when".to_owned(), when.into());
     }
-    if let Some(timing) = timing(form) {
+    if let Some(timing) = timing(form, old.get("timing").unwrap_or(&Value::Null)) {
         made.insert("timing".to_owned(), timing);
     }
     let indices: Vec<usize> = form.all("action").filter_map(|index| index.parse().ok()).take(MOST).collect();
@@ -38,11 +39,14 @@ pub(super) fn definition(form: &Fields, old: &Value) -> Value {
     Value::Object(made)
 }
 
-fn timing(form: &Fields) -> Option<Value> {
-    let span = |name: &str| {
+fn timing(form: &Fields, old: &Value) -> Option<Value> {
+    // `PT60M` stays so, and `PT0S`: what means the same is left as it is written.
+    let span = |name: &str, sign: &str, old: &str| {
         let count = form.get(&format!("{name}.count")).unwrap_or("0");
         let unit = form.get(&format!("{name}.unit")).unwrap_or("M");
-        if unit == "D" { format!("P{count}D") } else { format!("PT{count}{unit}") }
+        let made = if unit == "D" { format!("{sign}P{count}D") } else { format!("{sign}PT{count}{unit}") };
+        let meant = |text: &str| super::automation_parts::span(text).map(Span::at_zero);
+        if meant(old).is_some() && meant(old) == meant(&made) { old.to_owned() } else { made }
     };
     let list = |name: &str| -> Vec<&str> {
         form.get(name)
@@ -53,10 +57,11 @@ fn timing(form: &Fields) -> Option<Value> {
             .collect()
     };
     let mut made = match form.get("timing")? {
-        "delay" => json!({"delay": span("delay")}),
+        "delay" => json!({"delay": span("delay", "", text(old, "delay"))}),
         "relative" => {
             let before = if form.get("relative.side") == Some("before") { "-" } else { "" };
-            json!({"relative_to": form.get("relative_to").unwrap_or_default(), "offset": format!("{before}{}", span("relative"))})
+            let offset = span("relative", before, text(old, "offset"));
+            json!({"relative_to": form.get("relative_to").unwrap_or_default(), "offset": offset})
         }
         // A duration of several units, which the form only passes on.
         "kept" => serde_json::from_str(form.get("timing.kept")?).ok()?,
@@ -77,23 +82,39 @@ fn action(form: &Fields, index: usize, old: Option<&Value>) -> Value {
     let channel = OPERATIONS.iter().find(|(known, _)| *known == operation).map(|(_, channel)| *channel);
     // What the form has no field for, such as attachments, stays as it is.
     let mut made = old.and_then(Value::as_object).cloned().unwrap_or_default();
-    TEXTS.into_iter().chain(["connection"]).for_each(|name| drop(made.remove(name)));
     if operation == editor_rows::OPERATION {
+        TEXTS.into_iter().chain(["connection"]).for_each(|name| drop(made.remove(name)));
         return editor_rows::action(form, index, made);
     }
     made.insert("operation".to_owned(), operation.into());
     made.extend(channel.map(|channel| ("channel".to_owned(), channel.into())));
-    if let Some(connection) = field("connection") {
-        made.insert("connection".to_owned(), connection.into());
-    }
-    for name in TEXTS {
-        // Line ends of forms are CR LF (HTML, form submission).
-        if let Some(value) = field(name) {
-            made.insert(name.to_owned(), value.replace("\r\n", "\n").into());
+    for name in TEXTS.into_iter().chain(["connection"]) {
+        if form.raw(&format!("actions.{index}.{name}")).is_some() {
+            put_text(&mut made, name, field(name));
         }
     }
-    made.insert("kind".to_owned(), field("kind").unwrap_or("informational").into());
+    match chosen(form, index) {
+        Some(Some(template)) => drop(made.insert("whatsapp_template".to_owned(), template)),
+        Some(None) => drop(made.remove("whatsapp_template")),
+        None => {}
+    }
+    let kind = field("kind").map(Value::from);
+    let kept = made.remove("kind");
+    made.insert("kind".to_owned(), kind.or(kept).unwrap_or_else(|| "informational".into()));
     Value::Object(made)
+}
+
+/// A text as the form has it. One that was not changed stays letter by letter: forms lose blanks around it.
+fn put_text(action: &mut Map<String, Value>, name: &str, typed: Option<&str>) {
+    // Line ends of forms are CR LF (HTML, form submission).
+    let plain = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
+    let typed = typed.map(plain).filter(|text| !text.is_empty());
+    let old = action.get(name).and_then(Value::as_str).map(plain);
+    match typed {
+        None => drop(action.remove(name)),
+        Some(typed) if old.as_deref() == Some(typed.as_str()) => {}
+        Some(typed) => drop(action.insert(name.to_owned(), typed.into())),
+    }
 }
 
 /// Carries out what a button beside a step asks for: `up-1`, `down-0`, `remove-2`, `add-send_sms`.
@@ -118,7 +139,7 @@ pub(super) fn rearrange(definition: &mut Value, what: &str) -> bool {
                 "sms" | "whatsapp" => "{{ data.customer.phone }}",
                 _ => "",
             };
-            list.push(json!({"operation": operation, "channel": channel, "to": to, "text": "", "kind": "informational"}));
+            list.push(json!({"operation": operation, "channel": channel, "to": to, "kind": "informational"}));
         }
         _ => return false,
     }
@@ -183,6 +204,7 @@ mod tests {
                 ("action", "1"),
                 ("actions.1.operation", "send_email"),
                 ("actions.1.to", "a@b.example"),
+                ("actions.1.subject", ""),
                 ("actions.1.text", "iki\r\nsatır"),
             ]),
             &old,

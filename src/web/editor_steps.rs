@@ -1,13 +1,15 @@
 //! The steps of an automation as parts of one form: trigger, condition, time, actions.
 
 use maud::{Markup, html};
-use santral_connectors::{Channel, REGISTRY};
+use santral_connectors::{Channel, OperationKind, REGISTRY};
 use serde_json::Value;
 
 use super::automation_parts::{actions, event_name, text, timing, trigger};
 use super::delivery_parts::operation;
 use super::editor_form::{OPERATIONS, places, timing_kind};
+use super::editor_rest::rest;
 use super::editor_rows;
+use super::editor_whatsapp::{Listed, fields as whatsapp};
 use super::icons::{self, Icon};
 use super::parts::channel_icon;
 use super::texts::t;
@@ -29,6 +31,8 @@ pub(super) fn place(pointer: &str) -> String {
 pub(super) struct Steps<'a> {
     pub v: &'a Visitor,
     pub work: &'a Workpiece,
+    /// What the vendors of its WhatsApp actions have.
+    pub listed: &'a Listed,
 }
 
 /// What a step shows of itself.
@@ -57,6 +61,7 @@ impl Steps<'_> {
                     li { (self.action(index, action, all.len())) @if index + 1 < all.len() { (wire()) } }
                 }
             }
+            (self.places())
             @if v.may(Right::Configure) {
                 div.flex.w role="group" aria-label=(t!(v, "action-add")) {
                     span.muted.sm.flex { (icons::PLUS) (t!(v, "action-add")) }
@@ -220,6 +225,7 @@ impl Steps<'_> {
             return editor_rows::show(v, index, action, &sample.unwrap_or_default());
         }
         let channel = text(action, "channel");
+        let is_message = OPERATIONS.iter().any(|(known, _)| *known == text(action, "operation"));
         let field = |name: &str| format!("actions.{index}.{name}");
         let id = |name: &str| format!("a{index}-{name}");
         let line = |name: &str, label: String| {
@@ -234,28 +240,33 @@ impl Steps<'_> {
             input type="hidden" name="action" value=(index);
             input type="hidden" name=(field("operation")) value=(text(action, "operation"));
             div.fgrid {
-                (self.accounts(index, channel, text(action, "connection")))
-                (line("to", t!(v, "recipient")))
+                (self.accounts(index, action))
+                @if is_message { (line("to", t!(v, "recipient"))) }
                 @if channel == "email" {
                     div.field.full {
                         label for=(id("subject")) { (t!(v, "subject")) }
                         input.in id=(id("subject")) name=(field("subject")) value=(text(action, "subject")) dir="auto";
                     }
                 }
-                div.field.full {
-                    label for=(id("text")) { (t!(v, "text")) }
-                    textarea.in id=(id("text")) name=(field("text")) rows="7" dir="auto" { (text(action, "text")) }
+                @if is_message {
+                    div.field.full {
+                        label for=(id("text")) { (t!(v, "text")) @if channel == "whatsapp" { small { (t!(v, "optional")) } } }
+                        textarea.in id=(id("text")) name=(field("text")) rows=(if channel == "whatsapp" { "3" } else { "7" }) dir="auto" { "\n" (text(action, "text")) }
+                        @if channel == "whatsapp" { p.hint { (t!(v, "wa-text-help")) } }
+                    }
                 }
             }
-            (self.fields(&id("text"), true))
-            details.disc {
+            @if is_message { (self.fields(&id("text"), true)) }
+            @if channel == "whatsapp" { (whatsapp(v, index, action, self.listed.get(&index).and_then(Option::as_ref))) }
+            (rest(v, action))
+            @if is_message { details.disc {
                 summary { (icons::CHEVRON_RIGHT) (t!(v, "more-settings")) }
                 div.fgrid {
                     @if channel == "email" {
                         (line("reply_to", t!(v, "reply-to")))
                         div.field.full {
                             label for=(id("html")) { "HTML" small { (t!(v, "optional")) } }
-                            textarea.in.mono id=(id("html")) name=(field("html")) rows="6" spellcheck="false" { (text(action, "html")) }
+                            textarea.in.mono id=(id("html")) name=(field("html")) rows="6" spellcheck="false" { "\n" (text(action, "html")) }
                         }
                     }
                     (self.templates(index, text(action, "template")))
@@ -267,22 +278,36 @@ impl Steps<'_> {
                         }
                     }
                 }
-            }
+            } }
         }
     }
 
-    fn accounts(&self, index: usize, channel: &str, current: &str) -> Markup {
+    /// The event's fields for inputs that hold nothing else.
+    fn places(&self) -> Markup {
+        let Some(known) = catalogue::find(trigger(&self.work.definition)) else { return html! {} };
+        html! {
+            datalist id="places" { @for place in places(known.sample_data()) { option value=(format!("{{{{ {place} }}}}")) {} } }
+        }
+    }
+
+    fn accounts(&self, index: usize, action: &Value) -> Markup {
         let v = self.v;
+        let current = text(action, "connection");
+        let kind = serde_json::from_value::<OperationKind>(Value::from(text(action, "operation"))).ok();
         let serves = |provider: &str| {
             let connector = santral_connectors::find(provider);
-            connector.and_then(|connector| connector.channel).map(Channel::as_str) == Some(channel)
+            connector.is_some_and(|connector| kind.is_some_and(|kind| connector.can(kind)))
         };
+        let is_known = v.setup.connections.iter().any(|connection| {
+            serves(&connection.provider) && crate::ids::ConnectionId(connection.id).to_string() == current
+        });
         let id = format!("a{index}-connection");
         html! {
             div.field {
                 label for=(id) { (t!(v, "account")) }
                 select.sel id=(id) name=(format!("actions.{index}.connection")) {
                     option value="" { (t!(v, "account-default")) }
+                    @if !current.is_empty() && !is_known { option value=(current) selected { (current) } }
                     @for connection in v.setup.connections.iter().filter(|connection| serves(&connection.provider)) {
                         @let own = crate::ids::ConnectionId(connection.id).to_string();
                         option value=(own) selected[own == current] { (connection.label) }
@@ -300,6 +325,7 @@ impl Steps<'_> {
                 label for=(id) { (t!(v, "template")) }
                 select.sel id=(id) name=(format!("actions.{index}.template")) {
                     option value="" { (t!(v, "template-none")) }
+                    @if !current.is_empty() && !v.setup.templates.keys().any(|id| id.to_string() == current) { option value=(current) selected { (current) } }
                     @for (template, message) in &v.setup.templates {
                         @let own = template.to_string();
                         option value=(own) selected[own == current] { (message.name) }

@@ -59,6 +59,10 @@ fn cookie(app: &App, framed: bool, value: &str) -> AppResult<HeaderValue> {
     let [frame, usual] = cookie_names(is_https);
     let (name, rest) = match (framed, is_https) {
         (true, true) => (frame, "; Secure; SameSite=None; Partitioned"),
+        // Browsers take such a cookie from their own machine also without encryption: a CRM that is being developed.
+        (true, false) if app.config.public_url.is_loopback() => {
+            (frame, "; Secure; SameSite=None; Partitioned")
+        }
         (true, false) => (frame, "; SameSite=Lax"),
         (false, true) => (usual, "; Secure; SameSite=Lax"),
         (false, false) => (usual, "; SameSite=Lax"),

@@ -12,6 +12,7 @@ use santral_connectors::{Category, Channel, REGISTRY};
 use super::format::parse;
 use super::icons;
 use super::layout::{self, Page, Part};
+use super::limits::stopped;
 use super::logos::{logo, tile};
 use super::parts::{
     ago, badge, categories, category_icon, category_name, channel_name, connection_badge, done, head, slug,
@@ -49,6 +50,7 @@ async fn show(v: Visitor, Path(category): Path<String>, Asked(query): Asked) -> 
     let body = html! {
         (head(&html! { (t!(v, "nav-integrations")) }, &t!(v, "integrations-sub"), &html! {}))
         (done(&v, query.get("done").or_else(|| query.get("oauth"))))
+        (stopped(&v))
         (attention(&v, &all))
         (tabs(&v, &all, category))
         @for channel in channels_of(category) { (defaults(&v, &all, channel)) }

@@ -80,19 +80,20 @@ pub(super) fn page(v: &Visitor, page: &Page, body: &Markup) -> Markup {
             }
         }
     };
-    document(v.lang, &title, (v.framed, v.theme), &v.app.config.public_url, &inner)
+    let accent = v.session.accent.as_deref().filter(|_| v.framed);
+    document(v.lang, &title, (v.framed, v.theme, accent), &v.app.config.public_url, &inner)
 }
 
 /// A page for nobody in particular; `is_over` tells the CRM around it that the session is.
 pub(super) fn bare((lang, public): (Lang, &PublicUrl), title: &str, is_over: bool, body: &Markup) -> Markup {
     let main = html! { main.main.alone id="main" data-over[is_over] { div.wrap { (body) } } };
-    document(lang, title, (false, None), public, &main)
+    document(lang, title, (false, None, None), public, &main)
 }
 
 fn document(
     lang: Lang,
     title: &str,
-    (framed, theme): (bool, Option<&str>),
+    (framed, theme, accent): (bool, Option<&str>, Option<&str>),
     public: &PublicUrl,
     inner: &Markup,
 ) -> Markup {
@@ -107,6 +108,9 @@ fn document(
                 meta name="color-scheme" content="light dark";
                 meta name="htmx-config" content=r#"{"includeIndicatorCSS":false}"#;
                 link rel="stylesheet" href=(file("app.css"));
+                @if let Some(accent) = accent {
+                    link rel="stylesheet" href=(format!("{}{}", public.prefix(), super::accent::address(accent)));
+                }
                 link rel="icon" href="data:,";
                 script src=(file("htmx.min.js")) defer {}
                 script src=(file("hx-sse.min.js")) defer {}

@@ -2,6 +2,7 @@
 //!
 //! As `api/`, a thin face of the use cases: a handler reads what was asked, calls one of them, and shows what it gave.
 
+mod accent;
 mod around;
 mod assets;
 mod audit_log;
@@ -18,8 +19,10 @@ mod delivery_parts;
 mod developer;
 mod editor;
 mod editor_form;
+mod editor_rest;
 mod editor_rows;
 mod editor_steps;
+mod editor_whatsapp;
 mod enter;
 mod error_page;
 mod event_log;
@@ -28,18 +31,22 @@ mod format;
 mod icons;
 mod integrations;
 mod layout;
+mod limits;
 mod live;
 mod logos;
+mod mail_body;
 mod overview;
 mod parts;
 mod preview;
 mod registration;
+mod reroute;
 mod settings;
 mod templates;
 mod texts;
 mod timeline;
 mod visitor;
 mod welcome;
+mod whatsapp_templates;
 
 pub use around::browser_address;
 
@@ -65,14 +72,19 @@ pub fn routes(app: &AppState) -> Router<AppState> {
         .merge(editor::routes())
         .merge(preview::routes())
         .merge(delivery::routes())
+        .merge(reroute::routes())
+        .merge(mail_body::routes())
         .merge(live::routes())
         .merge(overview::routes())
         .merge(welcome::routes())
         .merge(templates::routes())
+        .merge(whatsapp_templates::routes())
         .merge(developer::routes())
         .merge(event_log::routes())
         .merge(settings::routes())
+        .merge(limits::routes())
         .merge(audit_log::routes())
+        .route("/a/accent/{file}", axum::routing::get(accent::serve))
         .route("/a/{hash}/{*name}", axum::routing::get(assets::serve))
         .route("/app/{*lost}", any(async || AppError::not_found()))
         .layer(from_fn_with_state(app.clone(), around::around))

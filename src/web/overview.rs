@@ -9,6 +9,7 @@ use super::chart::Bars;
 use super::format::{duration, number, percent};
 use super::icons;
 use super::layout::{self, Page, Part, troubled};
+use super::limits::stopped;
 use super::logos::logo;
 use super::parts::{alert, channel_name, connection_badge, head};
 use super::texts::t;
@@ -28,6 +29,7 @@ async fn show(v: Visitor, Asked(query): Asked) -> AppResult<Markup> {
     let seen = overview(&v.app, &v.setup, days).await?;
     let body = html! {
         (head(&html! { (t!(v, "nav-overview")) }, &t!(v, "overview-sub", days = days), &periods(&v, days)))
+        (stopped(&v))
         (welcome(&v))
         (figures(&v, &seen))
         section.panel {

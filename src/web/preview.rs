@@ -1,13 +1,17 @@
 //! What an automation would do with an event, beside its editor: rendered by the code that sends.
 
+use std::collections::{BTreeMap, HashMap};
+
 use axum::Router;
 use axum::routing::post;
 use maud::{Markup, html};
+use santral_connectors::operation::WhatsappTemplate;
 use serde_json::Value;
 
 use super::automation_parts::trigger;
 use super::delivery_parts::operation;
 use super::editor_form::definition;
+use super::editor_whatsapp::bodies;
 use super::format::parse;
 use super::icons;
 use super::parts::time;
@@ -36,14 +40,19 @@ async fn show(v: Visitor, Id(id): Id<AutomationId>, Posted(form): Posted) -> App
     v.require(Right::Configure)?;
     let work = find(&v.app, &v.setup, id, v.lang).await?;
     let made = definition(&form, &work.definition);
-    outcome(&v, &made, form.get("event")).await
+    outcome(&v, &made, form.get("event"), &bodies(&form)).await
 }
 
-/// The panel beside the editor.
-pub(super) async fn panel(v: &Visitor, work: &Workpiece, event: Option<&str>) -> AppResult<Markup> {
+/// The panel beside the editor; `bodies` are the vendor's templates of WhatsApp actions, by the action's place.
+pub(super) async fn panel(
+    v: &Visitor,
+    work: &Workpiece,
+    event: Option<&str>,
+    bodies: &HashMap<usize, String>,
+) -> AppResult<Markup> {
     let route = v.to(&format!("/app/automations/{}/preview", work.automation.id));
     let past = past_events(v, trigger(&work.definition)).await?;
-    let outcome = outcome(v, &work.definition, event).await?;
+    let outcome = outcome(v, &work.definition, event, bodies).await?;
     Ok(html! {
         section.panel aria-label=(t!(v, "preview")) {
             div.ph { h2 { (t!(v, "preview")) } }
@@ -76,7 +85,12 @@ async fn past_events(v: &Visitor, event_type: &str) -> AppResult<Vec<EventView>>
     Ok(found.into_iter().filter(|event| event.event_type == event_type).take(OFFERED).collect())
 }
 
-async fn outcome(v: &Visitor, made: &Value, event: Option<&str>) -> AppResult<Markup> {
+async fn outcome(
+    v: &Visitor,
+    made: &Value,
+    event: Option<&str>,
+    bodies: &HashMap<usize, String>,
+) -> AppResult<Markup> {
     let parsed = match Definition::parse(made, v.app.services().renderer) {
         Ok(parsed) => parsed.definition,
         Err(problems) => {
@@ -91,17 +105,17 @@ async fn outcome(v: &Visitor, made: &Value, event: Option<&str>) -> AppResult<Ma
         None => None,
     };
     match preview(&v.app, &v.setup, &parsed, event.as_ref(), v.lang) {
-        Ok(shown) => Ok(rendered(v, &shown)),
+        Ok(shown) => Ok(rendered(v, &shown, bodies)),
         Err(error) => Ok(html! {
             @for problem in &error.errors { p.note.warn { (icons::INFO_CIRCLE) span { (problem.detail.get(v.lang)) } } }
         }),
     }
 }
 
-fn rendered(v: &Visitor, shown: &Preview) -> Markup {
+fn rendered(v: &Visitor, shown: &Preview, bodies: &HashMap<usize, String>) -> Markup {
     html! {
         div.stack {
-            @for action in &shown.actions { (message(v, action)) }
+            @for (index, action) in shown.actions.iter().enumerate() { (message(v, action, bodies.get(&index))) }
             div.stack.s {
                 h3 { (t!(v, "preview-what")) }
                 ul.sim {
@@ -120,7 +134,27 @@ fn rendered(v: &Visitor, shown: &Preview) -> Markup {
     }
 }
 
-fn message(v: &Visitor, action: &ActionPreview) -> Markup {
+/// A template's text with its places filled.
+fn filled(body: &str, variables: &BTreeMap<String, String>) -> String {
+    variables
+        .iter()
+        .fold(body.to_owned(), |text, (place, value)| text.replace(&format!("{{{{{place}}}}}"), value))
+}
+
+/// The vendor's template, as the phone shows it.
+fn template(v: &Visitor, template: &WhatsappTemplate, body: Option<&String>) -> Markup {
+    html! {
+        p.sm { (t!(v, "wa-template")) ": " code { (template.name) } " · " (template.language) }
+        @match body {
+            Some(body) => { p.bubble.pre dir="auto" { (filled(body, &template.variables)) } }
+            None => {
+                ul.bubble { @for (place, value) in &template.variables { li { code { "{{" (place) "}}" } " " bdi { (value) } } } }
+            }
+        }
+    }
+}
+
+fn message(v: &Visitor, action: &ActionPreview, body: Option<&String>) -> Markup {
     let name = serde_json::to_value(action.operation).unwrap_or_default();
     let from = action.connection.as_ref().map(|connection| connection.label.as_str());
     let text = action.text.as_deref().or(action.html.as_deref()).unwrap_or_default();
@@ -136,22 +170,16 @@ fn message(v: &Visitor, action: &ActionPreview) -> Markup {
                 p.note.err { (icons::ALERT_CIRCLE) span { (error.detail) } }
             } @else {
                 @if let Some(subject) = &action.subject { p.subj { b { bdi { (subject) } } } }
-                p.bubble.pre dir="auto" { (text) }
-                @if action.channel == Some(santral_connectors::Channel::Sms) { p.sm { (t!(v, "preview-sms-parts", parts = sms_parts(text), chars = text.chars().count())) } }
+                @if let Some(chosen) = &action.whatsapp_template {
+                    (template(v, chosen, body))
+                    @if !text.is_empty() { p.sm { (t!(v, "wa-or-text")) } }
+                }
+                @if !text.is_empty() || action.whatsapp_template.is_none() { p.bubble.pre dir="auto" { (text) } }
+                @if let Some(sms) = &action.sms { p.sm { (t!(v, "preview-sms-parts", parts = sms.count.parts, chars = sms.count.used)) } }
                 @for file in &action.attachments { p.sm.flex { (icons::FILE_UPLOAD) bdi { (file.name) } } }
             }
         }
     }
-}
-
-/// Parts of a text message: 160 letters of the GSM alphabet alone, 153 in parts; 70 and 67 otherwise (GSM 03.38).
-/// Letters that only Turkish has count as others.
-fn sms_parts(text: &str) -> usize {
-    let is_gsm =
-        text.chars().all(|c| c.is_ascii() && c != '`' || "£¥èéùìòÇØøÅåÆæßÉÄÖÑÜ§äöñüà¡¿€".contains(c));
-    let count = if is_gsm { text.chars().count() } else { text.encode_utf16().count() };
-    let (one, each) = if is_gsm { (160, 153) } else { (70, 67) };
-    if count <= one { 1 } else { count.div_ceil(each) }
 }
 
 #[cfg(test)]
@@ -159,9 +187,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turkish_letters_make_shorter_parts() {
-        assert_eq!((sms_parts(""), sms_parts(&"a".repeat(160)), sms_parts(&"a".repeat(161))), (1, 1, 2));
-        assert_eq!((sms_parts(&"ş".repeat(70)), sms_parts(&"ş".repeat(71))), (1, 2));
-        assert_eq!(sms_parts(&"😀".repeat(35)), 1);
+    fn the_places_of_a_template_are_filled() {
+        let variables =
+            BTreeMap::from([("1".to_owned(), "Ayşe".to_owned()), ("saat".to_owned(), "{{1}}".to_owned())]);
+        assert_eq!(filled("Sayın {{1}}, saat {{saat}} {{2}}", &variables), "Sayın Ayşe, saat {{1}} {{2}}");
     }
 }

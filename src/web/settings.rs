@@ -8,6 +8,7 @@ use maud::{Markup, html};
 
 use super::icons;
 use super::layout::{self, Page, Part};
+use super::limits::{self, Refused};
 use super::parts::{alarm, head};
 use super::texts::t;
 use super::visitor::{Asked, Posted, Visitor};
@@ -34,14 +35,34 @@ pub(super) fn routes() -> Router<AppState> {
 
 async fn show(v: Visitor, Asked(query): Asked) -> AppResult<Markup> {
     v.require(Right::Configure)?;
-    let company = manage::find(&v.app, v.session.company).await?;
-    let note = html! {
-        @if query.get("done").is_some() { p.toast role="status" { (icons::CIRCLE_CHECK) (t!(v, "done-settings")) } }
+    let done = match query.get("done") {
+        Some("stopped") => Some(t!(v, "done-stopped")),
+        Some("resumed") => Some(t!(v, "done-resumed")),
+        Some(_) => Some(t!(v, "done-settings")),
+        None => None,
     };
-    Ok(page(&v, &company, &note, None))
+    let note = html! { @if let Some(done) = done { p.toast role="status" { (icons::CIRCLE_CHECK) (done) } } };
+    page(&v, &note, None, &Refused::default()).await
 }
 
-fn page(v: &Visitor, company: &CompanyView, note: &Markup, error: Option<&AppError>) -> Markup {
+/// The whole page; `error` is of the general part, `refused` of quiet hours and limits.
+pub(super) async fn page(
+    v: &Visitor,
+    note: &Markup,
+    error: Option<&AppError>,
+    refused: &Refused<'_>,
+) -> AppResult<Markup> {
+    let company = manage::find(&v.app, v.session.company).await?;
+    let body = html! {
+        (head(&html! { (t!(v, "nav-settings")) }, &t!(v, "settings-sub"), &html! {}))
+        (note)
+        (general(v, &company, error))
+        (limits::section(v, refused).await?)
+    };
+    Ok(layout::page(v, &Page::of(Part::Settings, t!(v, "nav-settings")), &body))
+}
+
+fn general(v: &Visitor, company: &CompanyView, error: Option<&AppError>) -> Markup {
     let wrong = |pointer: &str| {
         html! {
             @if let Some(problem) = error.and_then(|error| error.errors.iter().find(|problem| problem.pointer == pointer)) {
@@ -50,9 +71,7 @@ fn page(v: &Visitor, company: &CompanyView, note: &Markup, error: Option<&AppErr
         }
     };
     let is_english = company.locale.starts_with("en");
-    let body = html! {
-        (head(&html! { (t!(v, "nav-settings")) }, &t!(v, "settings-sub"), &html! {}))
-        (note)
+    html! {
         form.panel method="post" action=(v.to("/app/settings")) novalidate {
             (layout::csrf(v))
             div.pb.fgrid {
@@ -81,8 +100,7 @@ fn page(v: &Visitor, company: &CompanyView, note: &Markup, error: Option<&AppErr
             }
             div.pf { button.btn.pri { (t!(v, "save")) } }
         }
-    };
-    layout::page(v, &Page::of(Part::Settings, t!(v, "nav-settings")), &body)
+    }
 }
 
 async fn save(v: Visitor, Posted(form): Posted) -> AppResult<Response> {
@@ -97,9 +115,9 @@ async fn save(v: Visitor, Posted(form): Posted) -> AppResult<Response> {
     match manage::patch(&v.app, v.session.company, request).await {
         Ok(_) => Ok(Redirect::to(&v.to("/app/settings?done=saved")).into_response()),
         Err(error) if error.code == Code::InvalidFields => {
-            let company = manage::find(&v.app, v.session.company).await?;
             let note = alarm(error.code.title(v.lang), &html! {});
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&v, &company, &note, Some(&error))).into_response())
+            let page = page(&v, &note, Some(&error), &Refused::default()).await?;
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
         Err(error) => Err(error),
     }

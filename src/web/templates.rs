@@ -11,6 +11,7 @@ use super::layout::{self, Page, Part};
 use super::parts::{alarm, empty, head, time};
 use super::texts::t;
 use super::visitor::{Asked, Fields, Posted, Visitor};
+use super::whatsapp_templates::links;
 use crate::api::extract::Id;
 use crate::app::AppState;
 use crate::error::{AppError, AppResult, Code};
@@ -52,6 +53,7 @@ async fn list(v: Visitor, Asked(query): Asked) -> AppResult<Markup> {
                 } } }
             }
         }
+        (links(&v))
     };
     Ok(layout::page(&v, &Page::of(Part::Templates, t!(v, "nav-templates")), &body))
 }

@@ -4,7 +4,11 @@
 mod automating;
 mod connecting;
 mod delivering;
+mod embedding;
+mod limits;
 mod managing;
+mod rerouting;
+mod whatsapp;
 
 use reqwest::Method;
 use rstest::rstest;

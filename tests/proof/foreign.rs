@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use rstest::rstest;
+use santral::ids::ConnectionId;
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
@@ -60,6 +61,7 @@ fn body(method: &str, path: &str) -> Value {
         ("patch", "/api/companies/{id}") => json!({"name": "Çalınan"}),
         ("post", "/api/companies/{id}/keys") => json!({"name": "çalınan"}),
         ("post", "/api/deliveries/{id}/settle") => json!({"state": "delivered"}),
+        ("post", "/api/deliveries/{id}/reroute") => json!({"connection": ConnectionId::new()}),
         _ => json!({}),
     }
 }

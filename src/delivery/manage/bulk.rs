@@ -102,7 +102,7 @@ impl BulkRetry {
         };
         task.position = Some(last.simple().to_string());
         let ids: Vec<_> = found.rows.iter().map(|stored| stored.id).collect();
-        let revived = revive(&mut tx, &ears, ids, app.clock().micros()).await?;
+        let revived = revive(&mut tx, &ears, ids, None, app.clock().micros()).await?;
         task.done += i64::try_from(revived.ids.len()).unwrap_or(0);
         task.failed += i64::try_from(revived.refused.len()).unwrap_or(0);
         if !held.advance(&mut tx, task).await? {

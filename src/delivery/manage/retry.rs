@@ -55,7 +55,7 @@ pub async fn retry(app: &App, setup: &Setup, id: DeliveryId) -> AppResult<Delive
         let waiting = match State::parse(&stored.state) {
             Some(State::Scheduled | State::Queued) => hurry(&mut tx, company, id.0, now).await?,
             Some(State::Failed | State::Unknown | State::Cancelled | State::Skipped) => {
-                let revived = revive(&mut tx, &ears, vec![id.0], now).await?;
+                let revived = revive(&mut tx, &ears, vec![id.0], None, now).await?;
                 if let Some((_, refusal)) = revived.refused.first() {
                     return Err(refused(*refusal));
                 }
@@ -85,13 +85,19 @@ async fn hurry(tx: &mut Tx, company: Uuid, id: Uuid, now: Micros) -> db::Result<
     Ok(vec![(lane, now)])
 }
 
-/// Gives those of `ids` that are over a new job each, as far as they can be tried again.
-pub(super) async fn revive(tx: &mut Tx, ears: &Ears<'_>, ids: Vec<Uuid>, now: Micros) -> db::Result<Revived> {
+/// Gives those of `ids` that are over a new job each, as far as they can be tried again: through `via`, or as before.
+pub(super) async fn revive(
+    tx: &mut Tx,
+    ears: &Ears<'_>,
+    ids: Vec<Uuid>,
+    via: Option<Uuid>,
+    now: Micros,
+) -> db::Result<Revived> {
     let company = ears.setup.id.0;
     let mut revived = Revived::default();
     let (mut revivals, mut jobs) = (Vec::new(), HashMap::new());
     for over in delivery_changes::over(tx, company, ids).await? {
-        match plan(ears, &over) {
+        match plan(ears, &over, via) {
             Err(refusal) => revived.refused.push((over.id, refusal)),
             Ok((connection, subject)) => {
                 let lane = Lane { company, id: connection };
@@ -125,10 +131,10 @@ fn provider(setup: &Setup, connection: Uuid) -> Option<&'static str> {
 }
 
 /// Through what it goes now, and the subject by which later events find it, if it is a timed one.
-fn plan(ears: &Ears<'_>, over: &Over) -> Result<(Uuid, Option<String>), Refusal> {
+fn plan(ears: &Ears<'_>, over: &Over, via: Option<Uuid>) -> Result<(Uuid, Option<String>), Refusal> {
     let payload = over.payload.as_deref().ok_or(Refusal::Pruned)?;
     let payload: Payload = serde_json::from_str(payload).map_err(|_| Refusal::NeverRendered)?;
-    let connection = lane(ears, over, payload.pinned).ok_or(Refusal::NoConnection)?;
+    let connection = via.or_else(|| lane(ears, over, payload.pinned)).ok_or(Refusal::NoConnection)?;
     let subject = match payload.work {
         Work::Timed(_) => over.subject.clone(),
         Work::Ready(_) => None,
@@ -145,7 +151,7 @@ fn lane(ears: &Ears<'_>, over: &Over, pinned: bool) -> Option<Uuid> {
     ears.setup.default_of(over.channel.as_deref().and_then(Channel::parse)?).connection
 }
 
-fn refused(refusal: Refusal) -> AppError {
+pub(super) fn refused(refusal: Refusal) -> AppError {
     let error = AppError::new(Code::NotRetryable);
     match refusal {
         Refusal::Pruned => error.detail("İçeriği artık saklanmıyor.", "Its content is no longer kept."),

@@ -4,7 +4,7 @@
   const root = document.documentElement;
   root.classList.add("js");
 
-  const say = (what) => { if (window.parent !== window) window.parent.postMessage({ santral: what, height: root.scrollHeight }, "*"); };
+  const say = (what) => { if (window.parent !== window) window.parent.postMessage({ santral: what, height: Math.ceil(document.body.getBoundingClientRect().height) }, "*"); };
 
   // The CRM's page learns how high this one is, and when its session is over.
   if (window.parent !== window) {
