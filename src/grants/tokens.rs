@@ -53,7 +53,13 @@ pub(super) type Key = (Uuid, Uuid);
 #[derive(Debug, Clone)]
 pub(super) enum Known {
     Token(Token),
-    Trouble { until: Micros, failure: Failure },
+    /// `version` is the setup's under which it was met: it says nothing about a newer one, such as after a reconnect of
+    /// which this node has not heard yet.
+    Trouble {
+        until: Micros,
+        failure: Failure,
+        version: i64,
+    },
 }
 
 /// An access token with its version.
@@ -88,7 +94,7 @@ impl Tokens {
     /// As [`Self::fresh`].
     pub async fn newer(&self, setup: &Arc<Setup>, credential: Uuid, than: i64) -> Result<Token, Trouble> {
         let key = (setup.id.0, credential);
-        if let Some(known) = self.known(key, than) {
+        if let Some(known) = self.known(setup, key, than) {
             return known;
         }
         self.fetched(setup, key, than, true).await
@@ -127,14 +133,14 @@ impl Tokens {
         self.lock().clear();
     }
 
-    fn known(&self, key: Key, than: i64) -> Option<Result<Token, Trouble>> {
+    fn known(&self, setup: &Setup, key: Key, than: i64) -> Option<Result<Token, Trouble>> {
         let now = self.0.fetcher.clock.micros();
         match self.lock().get(&key)? {
             Known::Token(token) => {
                 (token.version > than && token.expires_at - TOO_LATE > now).then(|| Ok(token.clone()))
             }
-            Known::Trouble { until, failure } => {
-                (*until > now).then(|| Err(Trouble::Vendor(failure.clone())))
+            Known::Trouble { until, failure, version } => {
+                (*until > now && *version >= setup.version).then(|| Err(Trouble::Vendor(failure.clone())))
             }
         }
     }
@@ -148,7 +154,7 @@ impl Tokens {
     ) -> Result<Token, Trouble> {
         let turn = self.turns().entry(key).or_default().clone();
         let held = turn.lock().await;
-        if let Some(known) = self.known(key, than) {
+        if let Some(known) = self.known(setup, key, than) {
             return known;
         }
         let fetched = fetch::fetch(&self.0.fetcher, setup, key.1, than).await;
@@ -156,7 +162,8 @@ impl Tokens {
             Ok(token) => self.remember(key, Known::Token(token.clone())),
             Err(Trouble::Vendor(failure)) if is_needed => {
                 let until = self.0.fetcher.clock.micros() + PATIENCE;
-                self.remember(key, Known::Trouble { until, failure: failure.clone() });
+                let (failure, version) = (failure.clone(), setup.version);
+                self.remember(key, Known::Trouble { until, failure, version });
             }
             Err(_) => {}
         }
