@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::db::{self, Db};
 use crate::error::AppResult;
 use crate::ids::CompanyId;
-use crate::sessions::Session;
+use crate::sessions::Actor;
 use crate::store::audit::{self, Entry};
 use crate::store::companies;
 
@@ -29,28 +29,28 @@ pub enum Verdict {
     },
 }
 
-/// Adds an entry about what a session's user has just done.
+/// Adds an entry about what somebody has just done.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub async fn record(
     app: &App,
-    session: &Session,
+    actor: &Actor,
     action: &str,
     (target, address): (&str, &str),
 ) -> db::Result<()> {
     let mut tried = 0;
     loop {
-        let company = session.company.0;
-        let mut tx = app.db().company(session.company).write().await?;
+        let company = actor.company.0;
+        let mut tx = app.db().company(actor.company).write().await?;
         let last = audit::last(&mut tx, company).await?;
         let mut entry = Entry {
             company,
             seq: last.as_ref().map_or(1, |last| last.seq + 1),
             at: app.clock().micros(),
-            actor: session.user_id.clone(),
-            actor_name: session.user_name.clone(),
-            role: session.role.as_str().to_owned(),
+            actor: actor.user_id.clone(),
+            actor_name: actor.user_name.clone(),
+            role: actor.role.as_str().to_owned(),
             address: address.to_owned(),
             action: action.to_owned(),
             target: target.chars().take(LONGEST_TARGET).collect(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use tokio::task::JoinHandle;
 use url::{Url, form_urlencoded};
 
 use crate::crm::{ACCOUNT, TOKEN};
-use crate::http::{Call, serve_paths};
+use crate::http::{Call, serve_whole};
 use crate::ledger::{Ledger, MARK};
 
 /// Listens until it is dropped.
@@ -51,14 +52,14 @@ impl Vendor {
             receipts: Mutex::default(),
         });
         let served = Arc::clone(&taken);
-        let serving = tokio::spawn(serve_paths(listener, move |path, body| {
+        let serving = tokio::spawn(serve_whole(listener, move |parts, body| {
             let taken = Arc::clone(&served);
             async move {
-                let answer = taken.answer(&path, &body);
+                let (status, text) = taken.answer(parts.uri.path(), &body);
                 if taken.delay_ms > 0 {
                     tokio::time::sleep(Duration::from_millis(taken.delay_ms)).await;
                 }
-                answer
+                (status, Bytes::from(text))
             }
         }));
         Ok(Self { address, taken, serving })

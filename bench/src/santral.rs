@@ -38,15 +38,18 @@ impl Engine {
     }
 }
 
+/// Variables beside the usual ones.
+pub type Environment = Vec<(&'static str, String)>;
+
 /// A running server and all that is its own; dropping it removes everything.
 #[derive(Debug)]
 pub struct Santral {
     pub process: Process,
     program: PathBuf,
     database: Option<Database>,
+    /// Further variables.
+    environment: Environment,
     folder: TempDir,
-    /// Other addresses of vendors: variable and value.
-    vendors: Vec<(String, String)>,
     // After the process: a server is stopped before its database.
     postgres: Option<Postgres>,
 }
@@ -54,41 +57,36 @@ pub struct Santral {
 impl Santral {
     /// Starts on a new, empty database, and returns when it is ready.
     pub async fn start(place: &Place, engine: Engine) -> anyhow::Result<Self> {
-        Self::start_with(place, engine, &[]).await
+        Self::start_with(place, engine, Vec::new()).await
     }
 
-    /// As [`Self::start`], where the providers named have other addresses.
-    pub async fn start_with(
-        place: &Place,
-        engine: Engine,
-        vendors: &[(&str, String)],
-    ) -> anyhow::Result<Self> {
-        let named = |(provider, url): &(&str, String)| {
-            (format!("SANTRAL_PROVIDER_{}_URL", provider.to_uppercase()), url.clone())
-        };
-        let vendors: Vec<_> = vendors.iter().map(named).collect();
+    /// As [`Self::start`], with further variables.
+    pub async fn start_with(place: &Place, engine: Engine, environment: Environment) -> anyhow::Result<Self> {
         let folder = place.folder("santral")?;
         let postgres = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => Some(Postgres::start(POSTGRES, Some(place.path()))?),
         };
         let database = postgres.as_ref().map(Postgres::database).transpose()?;
-        let process = launch(&place.santral, folder.path(), database.as_ref(), ("data", &vendors)).await?;
-        Ok(Self { process, program: place.santral.clone(), database, folder, vendors, postgres })
+        let program = place.santral.clone();
+        let process =
+            launch((program.as_path(), &environment), folder.path(), database.as_ref(), "data").await?;
+        Ok(Self { process, program, database, environment, folder, postgres })
     }
 
     /// Stops it in order, starts it again on what it has stored, and tells how long that took until it was ready.
     pub async fn restart(&mut self) -> anyhow::Result<Duration> {
         self.process.terminate().await?;
         let begun = Instant::now();
-        let (folder, of) = (self.folder.path(), ("data", self.vendors.as_slice()));
-        self.process = launch(&self.program, folder, self.database.as_ref(), of).await?;
+        let program = (self.program.as_path(), &self.environment);
+        self.process = launch(program, self.folder.path(), self.database.as_ref(), "data").await?;
         Ok(begun.elapsed())
     }
 
     /// A second node on the same PostgreSQL.
     pub async fn second_node(&self) -> anyhow::Result<Process> {
-        launch(&self.program, self.folder.path(), self.database.as_ref(), ("second", &self.vendors)).await
+        let program = (self.program.as_path(), &self.environment);
+        launch(program, self.folder.path(), self.database.as_ref(), "second").await
     }
 
     /// Processor time that it and its database have used so far, in seconds.
@@ -110,10 +108,10 @@ impl Santral {
 }
 
 async fn launch(
-    program: &Path,
+    (program, environment): (&Path, &Environment),
     folder: &Path,
     database: Option<&Database>,
-    (data, vendors): (&str, &[(String, String)]),
+    data: &str,
 ) -> anyhow::Result<Process> {
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
     let mut command = Command::new(program);
@@ -125,11 +123,11 @@ async fn launch(
         .env("SANTRAL_MASTER_KEY_FILE", folder.join("master.key"))
         .env("SANTRAL_PLATFORM_KEY", PLATFORM_KEY)
         .env("SANTRAL_ALLOW_NETWORKS", "127.0.0.0/8")
-        .env("SANTRAL_SMTP_ALLOW_PLAINTEXT", "true")
-        .envs(vendors.iter().map(|(name, value)| (name, value)));
+        .env("SANTRAL_SMTP_ALLOW_PLAINTEXT", "true");
     if let Some(database) = database {
         command.env("SANTRAL_DATABASE_URL", &database.url);
     }
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut process = Process::spawn(command, address, &folder.join(format!("{data}.log")))?;
     process.ready("/readyz").await?;
     Ok(process)

@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::automation::{CompanyContext, Definition, MessageTemplate};
+use crate::config::NoticeMail;
 use crate::db::{self, Db};
 use crate::ids::{AutomationId, CompanyId, TemplateId};
 use crate::messaging::limits::Limits;
@@ -31,6 +32,8 @@ pub struct Setup {
     pub active: bool,
     /// Where its people want to hear that a connection broke.
     pub notice_email: Option<String>,
+    /// The operator's own mail account; only the platform's setup has it.
+    pub notice_mail: Option<Arc<NoticeMail>>,
     /// What templates see of the company.
     pub context: Arc<CompanyContext>,
     pub automations: Vec<Automation>,
@@ -170,12 +173,13 @@ type Entry = Arc<OnceCell<Option<Arc<Setup>>>>;
 pub struct Setups {
     db: Db,
     keyring: Arc<Keyring>,
+    notice_mail: Option<Arc<NoticeMail>>,
     entries: Arc<Mutex<HashMap<Uuid, Entry>>>,
 }
 
 impl Setups {
-    pub fn new(db: Db, keyring: Arc<Keyring>) -> Self {
-        Self { db, keyring, entries: Arc::default() }
+    pub fn new(db: Db, keyring: Arc<Keyring>, notice_mail: Option<NoticeMail>) -> Self {
+        Self { db, keyring, notice_mail: notice_mail.map(Arc::new), entries: Arc::default() }
     }
 
     /// The company's setup; `None` when there is no such company. Concurrent callers share one load.
@@ -197,14 +201,15 @@ impl Setups {
 
     async fn cached(&self, company: CompanyId) -> db::Result<Option<Arc<Setup>>> {
         let entry = self.entry(company.0);
-        let setup = entry.get_or_try_init(|| load(&self.db, company)).await?.clone();
+        let notice_mail = self.notice_mail.clone().filter(|_| company.0.is_nil());
+        let setup = entry.get_or_try_init(|| load(&self.db, company, notice_mail)).await?.clone();
         if setup.is_none() {
             self.forget(company.0);
         }
         Ok(setup)
     }
 
-    /// The platform's own webhook endpoints.
+    /// What the platform itself has: its webhook endpoints, the operator's mail account.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -239,7 +244,11 @@ impl Setups {
     }
 }
 
-async fn load(db: &Db, id: CompanyId) -> db::Result<Option<Arc<Setup>>> {
+async fn load(
+    db: &Db,
+    id: CompanyId,
+    notice_mail: Option<Arc<NoticeMail>>,
+) -> db::Result<Option<Arc<Setup>>> {
     let mut tx = db.company(id).read().await?;
     let Some(company) = store::companies::find(&mut tx, id.0).await? else { return Ok(None) };
     let Some(context) = context(&company) else { return Ok(None) };
@@ -248,6 +257,7 @@ async fn load(db: &Db, id: CompanyId) -> db::Result<Option<Arc<Setup>>> {
         id,
         external_id: company.external_id,
         notice_email: company.notice_email,
+        notice_mail,
         version: company.version,
         active: company.status == "active",
         context: Arc::new(context),

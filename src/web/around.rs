@@ -43,7 +43,7 @@ pub(super) async fn around(State(app): State<AppState>, mut request: Request, ne
     if let (Some(visitor), Some(note)) = (&visitor, note)
         && has_changed(&response)
         && let Err(error) =
-            audit::record(&app, &visitor.session, &note.action, (&note.target, &note.address)).await
+            audit::record(&app, &visitor.session.actor(), &note.action, (&note.target, &note.address)).await
     {
         tracing::error!(%error, action = note.action, "the audit log could not be written");
     }
@@ -73,13 +73,13 @@ impl Note {
         Some(Self {
             action: route.to_owned(),
             target: request.uri().path().to_owned(),
-            address: address(peer, request.headers()),
+            address: browser_address(peer, request.headers()),
         })
     }
 }
 
 /// The browser's address: behind a proxy on this machine or its network, the one that the proxy saw.
-fn address(peer: Option<IpAddr>, headers: &HeaderMap) -> String {
+pub fn browser_address(peer: Option<IpAddr>, headers: &HeaderMap) -> String {
     let is_near = |ip: IpAddr| match ip {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local(),
@@ -144,9 +144,12 @@ mod tests {
         headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.9".parse().expect("a header"));
         let near = Some(IpAddr::from([127, 0, 0, 1]));
         let far = Some(IpAddr::from([198, 51, 100, 7]));
-        assert_eq!(address(near, &headers), "203.0.113.9");
-        assert_eq!(address(far, &headers), "198.51.100.7");
+        assert_eq!(browser_address(near, &headers), "203.0.113.9");
+        assert_eq!(browser_address(far, &headers), "198.51.100.7");
         headers.insert("x-forwarded-for", "<script>".parse().expect("a header"));
-        assert_eq!((address(near, &headers), address(None, &headers)), ("127.0.0.1".into(), "–".into()));
+        assert_eq!(
+            (browser_address(near, &headers), browser_address(None, &headers)),
+            ("127.0.0.1".into(), "–".into())
+        );
     }
 }

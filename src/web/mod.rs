@@ -11,12 +11,14 @@ mod bulk;
 mod chart;
 mod connect;
 mod connection;
+mod consent;
 mod deliveries;
 mod delivery;
 mod delivery_parts;
 mod developer;
 mod editor;
 mod editor_form;
+mod editor_rows;
 mod editor_steps;
 mod enter;
 mod error_page;
@@ -39,6 +41,8 @@ mod timeline;
 mod visitor;
 mod welcome;
 
+pub use around::browser_address;
+
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::any;
@@ -53,6 +57,7 @@ pub fn routes(app: &AppState) -> Router<AppState> {
         .merge(integrations::routes())
         .merge(connect::routes())
         .merge(connection::routes())
+        .merge(consent::routes())
         .merge(registration::routes())
         .merge(deliveries::routes())
         .merge(bulk::routes())

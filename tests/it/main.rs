@@ -43,6 +43,8 @@ mod messaging_scenarios;
 #[cfg(test)]
 mod messaging_templates;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod oauth;

@@ -31,8 +31,9 @@ async fn one(bench: &mut Bench, engine: Engine) -> anyhow::Result<()> {
     let (bulk, single) = (Arc::new(Ledger::new(RECIPIENTS * 2)), Arc::new(Ledger::new(10_000)));
     let (vendor, other) =
         (Vendor::start(bulk.clone(), VENDOR_MS).await?, Vendor::start(single.clone(), VENDOR_MS).await?);
-    let vendors = [("netgsm", vendor.url()), ("twilio", other.url())];
-    let santral = Santral::start_with(&bench.place, engine, &vendors).await?;
+    let vendors =
+        vec![("SANTRAL_PROVIDER_NETGSM_URL", vendor.url()), ("SANTRAL_PROVIDER_TWILIO_URL", other.url())];
+    let santral = Santral::start_with(&bench.place, engine, vendors).await?;
     let mut crm = Crm::new(santral.address()).await?;
     let busy = crm.sms_company("busy", "netgsm").await?;
     let quiet = crm.sms_company("quiet", "twilio").await?;

@@ -9,6 +9,7 @@ mod latency;
 mod memory;
 mod nodes;
 mod receipts;
+mod refresh;
 mod smtp;
 mod throughput;
 
@@ -45,6 +46,8 @@ pub enum Scenario {
     Smtp,
     /// What a second node adds when the vendor takes 100 ms to answer.
     Nodes,
+    /// 10,000 access tokens that end in the same hour.
+    Refresh,
     /// One SMS to 10,000 numbers, and another company's single messages beside it.
     Bulk,
     /// Signed receipts a second, and what one costs with 0, 100,000 and 1,000,000 deliveries waiting.
@@ -76,6 +79,9 @@ pub struct Sizes {
     /// Messages whose receipts come, each time.
     pub receipts: usize,
     pub starts: usize,
+    /// Accounts connected by consent, and how long their access tokens are good for: an hour in short.
+    pub grants: usize,
+    pub token_lifetime: Duration,
 }
 
 impl Sizes {
@@ -88,6 +94,8 @@ impl Sizes {
         mails: 5_000,
         receipts: 20_000,
         starts: 10,
+        grants: 10_000,
+        token_lifetime: Duration::from_secs(900),
     };
     /// To see that everything works; says little about the targets.
     pub const QUICK: Self = Self {
@@ -99,6 +107,8 @@ impl Sizes {
         mails: 1_000,
         receipts: 4_000,
         starts: 3,
+        grants: 200,
+        token_lifetime: Duration::from_secs(60),
     };
 
     fn time(&self) -> Duration {
@@ -123,6 +133,7 @@ impl Bench {
             Scenario::ColdStart => cold_start::run(self).await,
             Scenario::Smtp => smtp::run(self).await,
             Scenario::Nodes => nodes::run(self).await,
+            Scenario::Refresh => refresh::run(self).await,
             Scenario::Bulk => bulk::run(self).await,
             Scenario::Receipts => receipts::run(self).await,
         }

@@ -36,7 +36,8 @@ async fn one(bench: &mut Bench, engine: Engine) -> anyhow::Result<()> {
     let sizes = bench.sizes;
     let messages = Arc::new(Ledger::new((sizes.receipts + 4 * CLIENTS) * sizes.backlogs.len()));
     let vendor = Vendor::start(messages.clone(), 0).await?;
-    let santral = Santral::start_with(&bench.place, engine, &[("twilio", vendor.url())]).await?;
+    let vendors = vec![("SANTRAL_PROVIDER_TWILIO_URL", vendor.url())];
+    let santral = Santral::start_with(&bench.place, engine, vendors).await?;
     let address = santral.address();
     let mut crm = Crm::new(address).await?;
     let mut companies = Vec::with_capacity(COMPANIES);
