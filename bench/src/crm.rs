@@ -77,12 +77,12 @@ impl Crm {
         Ok(company)
     }
 
-    /// One text to these many numbers; the marks of the ledger's numbers are in what each gets.
+    /// One text to many phones, whose numbers end with the ledger's.
     pub async fn batch(&mut self, company: &HeaderValue, numbers: Range<usize>) -> anyhow::Result<()> {
-        let recipient = |number: usize| json!({"to": format!("+90532{number:07}"), "data": {"mark": format!("{MARK}{number}")}});
+        let recipient = |number: usize| json!({"to": format!("+90532{number:07}")});
         let recipients: Vec<_> = numbers.map(recipient).collect();
         let batch = json!({"channel": "sms", "kind": "informational", "recipients": recipients,
-            "text": "Sayın müşterimiz, mağazamız taşındı. {{ data.mark }}"});
+            "text": "Sayın müşterimiz, mağazamız taşındı."});
         self.ask(Method::POST, "/api/messages/batch", Some(company), &batch).await.map(drop)
     }
 

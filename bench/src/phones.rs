@@ -19,7 +19,7 @@ use url::{Url, form_urlencoded};
 
 use crate::crm::{ACCOUNT, TOKEN};
 use crate::http::{Call, serve_whole};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, MARK};
 
 /// Listens until it is dropped.
 #[derive(Debug)]
@@ -105,8 +105,11 @@ impl Taken {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let send: Value = serde_json::from_slice(body).unwrap_or_default();
         for message in send.get("messages").and_then(Value::as_array).into_iter().flatten() {
-            let text = message.get("msg").and_then(Value::as_str).unwrap_or_default();
-            self.ledger.arrived(text.as_bytes());
+            // 532 and the ledger's number.
+            let number = message.get("no").and_then(Value::as_str).and_then(|no| no.get(3..));
+            let number = number.and_then(|number| number.parse::<usize>().ok());
+            self.ledger
+                .arrived(number.map(|number| format!("{MARK}{number}")).unwrap_or_default().as_bytes());
         }
         let job = format!("17377215{:018}", self.next.fetch_add(1, Ordering::Relaxed));
         good(&json!({"code": "00", "jobid": job, "description": "queued"}))
