@@ -31,6 +31,8 @@ pub struct Setup {
     pub active: bool,
     /// Where its people want to hear that a connection broke.
     pub notice_email: Option<String>,
+    /// What it sends stays here instead of going to the vendor.
+    pub test_mode: bool,
     /// What templates see of the company.
     pub context: Arc<CompanyContext>,
     pub automations: Vec<Automation>,
@@ -248,6 +250,7 @@ async fn load(db: &Db, id: CompanyId) -> db::Result<Option<Arc<Setup>>> {
         id,
         external_id: company.external_id,
         notice_email: company.notice_email,
+        test_mode: company.test_mode,
         version: company.version,
         active: company.status == "active",
         context: Arc::new(context),

@@ -11,6 +11,7 @@ mod bulk;
 mod chart;
 mod connect;
 mod connection;
+mod console;
 mod deliveries;
 mod delivery;
 mod delivery_parts;
@@ -38,6 +39,7 @@ mod timeline;
 mod visitor;
 mod welcome;
 
+pub(crate) use around::address;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::any;
@@ -47,7 +49,7 @@ use crate::error::AppError;
 
 /// All pages, with what goes around them.
 pub fn routes(app: &AppState) -> Router<AppState> {
-    Router::new()
+    let pages = Router::new()
         .merge(enter::routes())
         .merge(integrations::routes())
         .merge(connect::routes())
@@ -68,5 +70,6 @@ pub fn routes(app: &AppState) -> Router<AppState> {
         .merge(audit_log::routes())
         .route("/a/{hash}/{*name}", axum::routing::get(assets::serve))
         .route("/app/{*lost}", any(async || AppError::not_found()))
-        .layer(from_fn_with_state(app.clone(), around::around))
+        .layer(from_fn_with_state(app.clone(), around::around));
+    pages.merge(console::routes(app))
 }
