@@ -26,13 +26,17 @@ lint:
 
 # Throughput and latency against a durable relay doing the same job, in one run
 bench *ARGS:
-    cargo build --release -p santral -p bench
-    target/release/bench {{ ARGS }}
+    cargo build --profile dist -p santral -p bench
+    target/dist/bench {{ ARGS }}
 
 # Kill the server KILLS times under load, at random and at named points, on sqlite or postgres
 crash-test KILLS="300" ENGINE="sqlite" SEED="20261124":
     CRASH_KILLS={{ KILLS }} CRASH_SEED={{ SEED }} cargo test --features fault-points --test proof \
         -- crash:: --nocapture --skip engine_{{ if ENGINE == "sqlite" { "2" } else { "1" } }}
+
+# Leases and tokens raced against each other by seed, step by step
+simulate SEEDS="600":
+    SIMULATION_SEEDS={{ SEEDS }} cargo test --features fault-points --test proof -- simulated::
 
 # Everything that only holds when something goes wrong, and the bugs that its oracles must find
 proof FILTER="":

@@ -19,8 +19,9 @@ pub const RENEW_EVERY: Duration = Duration::from_secs(3);
 /// A node stops trusting its lease this much before the database does: for a call that is just about to start.
 const MARGIN: Duration = Duration::from_secs(4);
 
+/// This node's lease, as the node itself sees it.
 #[derive(Debug)]
-pub(super) struct Lease {
+pub struct Lease {
     /// A single process holds its database for as long as it lives.
     forever: bool,
     state: RwLock<State>,
@@ -39,12 +40,13 @@ struct State {
 pub struct Term(u64);
 
 impl Lease {
-    pub(super) fn new(forever: bool) -> Self {
+    /// Of a node that shares its database, or `forever` of one that has it to itself.
+    pub fn new(forever: bool) -> Self {
         Self { forever, state: RwLock::new(State { valid_until: None, workers: Vec::new(), term: 0 }) }
     }
 
     /// A renewal that was asked for at `asked` went through; these nodes carry deliveries out.
-    pub(super) fn renewed(&self, asked: Instant, workers: Vec<Uuid>) {
+    pub fn renewed(&self, asked: Instant, workers: Vec<Uuid>) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let lapsed = state.valid_until.is_none_or(|until| asked >= until);
         let term = state.term + u64::from(lapsed);
@@ -52,27 +54,33 @@ impl Lease {
     }
 
     /// To be asked for before something is claimed.
-    pub(super) fn term(&self) -> Term {
+    pub fn term(&self) -> Term {
         Term(self.state.read().unwrap_or_else(PoisonError::into_inner).term)
     }
 
     /// Whether what was claimed in `term` is still this node's: the lease is valid and has been ever since.
     pub(super) fn holds(&self, term: Term) -> bool {
-        planted(Bug::TrustStaleLease) || (self.is_valid() && self.term() == term)
+        planted(Bug::TrustStaleLease) || self.holds_at(term, Instant::now())
+    }
+
+    /// As [`Self::holds`], at a time.
+    pub fn holds_at(&self, term: Term, now: Instant) -> bool {
+        self.is_valid_at(now) && self.term() == term
     }
 
     pub(super) fn is_valid(&self) -> bool {
         self.is_valid_at(Instant::now())
     }
 
-    fn is_valid_at(&self, now: Instant) -> bool {
+    /// Whether it may be relied on at `now`.
+    pub fn is_valid_at(&self, now: Instant) -> bool {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         self.forever || state.valid_until.is_some_and(|until| now < until)
     }
 
     /// Lanes are spread over the nodes by highest random weight, so that each node's limiter is the only one of its
     /// lanes and few lanes move when a node comes or goes.
-    pub(super) fn owns(&self, node: Uuid, lane: Lane) -> bool {
+    pub fn owns(&self, node: Uuid, lane: Lane) -> bool {
         if self.forever {
             return true;
         }

@@ -31,8 +31,7 @@ use uuid::Uuid;
 
 use self::committer::Write;
 use self::lanes::{Lane, Lanes};
-use self::lease::Lease;
-pub use self::lease::Term;
+pub use self::lease::{LASTS as LEASE_LASTS, Lease, RENEW_EVERY, Term};
 use crate::automation::Renderer;
 use crate::clock::{Clock, Micros};
 use crate::companies::setup::Setups;

@@ -156,14 +156,14 @@ async fn sweep_regularly(engine: &Engine) {
     }
 }
 
-/// Frees what dead nodes held, and forgets them.
+/// Frees what dead nodes held, and forgets them. One that comes back meanwhile is left alone.
 async fn bury_dead_nodes(engine: &Engine) -> db::Result<()> {
     let now = database_now(engine).await?;
     let dead = nodes::dead(&mut engine.db().system("find dead nodes").read().await?, now).await?;
     for node in dead.into_iter().filter(|node| *node != engine.node()) {
         loop {
             let mut tx = engine.db().system("find work of a dead node").write().await?;
-            let found = jobs::of_owner(&mut tx, node, REAP).await?;
+            let found = jobs::of_dead(&mut tx, node, now, REAP).await?;
             if found.is_empty() {
                 nodes::forget(&mut tx, node, now).await?;
                 tx.commit().await?;

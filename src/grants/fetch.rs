@@ -9,6 +9,7 @@ use santral_connectors::idp::{self, Idp, Refusal, RefusalKind, read_tokens};
 use santral_connectors::{Failure, FailureKind};
 use uuid::Uuid;
 
+use super::lease::{EXTEND_EVERY, Lease};
 use super::secret::Secret;
 use super::servers::{App, Servers};
 use super::tokens::{Token, Trouble};
@@ -16,19 +17,15 @@ use super::{TOO_LATE, refresh_at};
 use crate::clock::{Clock, Micros};
 use crate::companies::setup::Setup;
 use crate::db::{self, Db};
-use crate::ids::{CompanyId, CredentialId, new_uuid};
+use crate::ids::{CompanyId, CredentialId};
 use crate::outbound::Outbound;
 use crate::random;
 use crate::store::grants::{self, Stored};
-use crate::store::{nodes, oauth};
+use crate::store::oauth;
 use crate::vault::{Keyring, Place};
 
 /// A vendor that answers slower than this is given up.
 const DEADLINE: Duration = Duration::from_secs(75);
-/// How long a lease stands when nobody extends it: whoever has it has died then.
-const LEASE: Micros = 10_000_000;
-/// While the vendor is asked, the lease is extended this often.
-const EXTEND_EVERY: Duration = Duration::from_secs(3);
 /// New tokens are not given up for so long although the database is away.
 const KEEP_TRYING: Micros = 30_000_000;
 /// Who waits for another's answer looks again after this long.
@@ -71,9 +68,10 @@ pub(super) async fn fetch(
         if let Some(why) = &opened.stored.dead {
             return Err(Trouble::Vendor(over(why)));
         }
-        let owner = new_uuid();
-        if lease(fetcher, &opened.stored, owner).await? {
-            return ask(fetcher, setup, opened, owner).await;
+        if let Some(lease) = Lease::take(fetcher, &opened.stored).await?
+            && let Some(token) = ask(fetcher, setup, opened, &lease).await?
+        {
+            return Ok(token);
         }
         let jitter = LOOK_AGAIN.mul_f64(0.5 + random::fraction());
         tokio::time::sleep(jitter).await;
@@ -125,27 +123,22 @@ fn over(why: &str) -> Failure {
     Failure::auth_expired(code.to_owned(), words)
 }
 
-async fn lease(fetcher: &Fetcher, stored: &Stored, owner: Uuid) -> db::Result<bool> {
-    let mut tx = fetcher.db.company(CompanyId(stored.company)).write().await?;
-    let now = nodes::database_now(&mut tx).await?;
-    // In a process that has the database to itself, turns are taken in memory: a lease is a dead process'.
-    let ended = if fetcher.db.is_single_process() { Micros::MAX } else { now };
-    let key = (stored.company, stored.credential, stored.version);
-    let leased = grants::lease(&mut tx, key, owner, (ended, now + LEASE)).await?;
-    tx.commit().await?;
-    Ok(leased)
-}
-
-async fn ask(fetcher: &Fetcher, setup: &Arc<Setup>, opened: Opened, owner: Uuid) -> Result<Token, Trouble> {
+/// Asks under the lease and stores what comes. None if the lease ended before the request could leave.
+async fn ask(
+    fetcher: &Fetcher,
+    setup: &Arc<Setup>,
+    opened: Opened,
+    lease: &Lease,
+) -> Result<Option<Token>, Trouble> {
     let began = fetcher.clock.micros();
     let answered = match app(fetcher, setup, &opened.stored).await? {
         Some(app) => {
-            let asked = answer(fetcher, &app, &opened);
+            let asked = answer(fetcher, &app, &opened, lease);
             tokio::pin!(asked);
             loop {
                 tokio::select! {
                     answered = &mut asked => break answered,
-                    () = tokio::time::sleep(EXTEND_EVERY) => extend(fetcher, &opened, owner).await,
+                    () = tokio::time::sleep(EXTEND_EVERY) => lease.extend(fetcher, &opened.stored).await,
                 }
             }
         }
@@ -155,28 +148,17 @@ async fn ask(fetcher: &Fetcher, setup: &Arc<Setup>, opened: Opened, owner: Uuid)
             words: "the app that the account was granted to is not configured any more".to_owned(),
         }),
     };
-    match answered {
+    let token = match answered {
         Ok(tokens) => {
             let expires_at = began + i64::try_from(tokens.expires_in.as_micros()).unwrap_or(i64::MAX / 2);
             let secret = opened.secret.after(&tokens);
             store(fetcher, setup, &opened, (secret, expires_at)).await
         }
+        Err(_) if lease.kept_back() => return Ok(None),
         Err(refusal) if refusal.kind == RefusalKind::Grant => ended(fetcher, setup, &opened, &refusal).await,
-        Err(refusal) => postponed(fetcher, &opened, owner, &refusal).await,
-    }
-}
-
-/// The vendor takes its time. If this fails, the version still keeps two answers from being taken.
-async fn extend(fetcher: &Fetcher, opened: &Opened, owner: Uuid) {
-    let extended = async {
-        let mut tx = fetcher.db.company(CompanyId(opened.stored.company)).write().await?;
-        let now = nodes::database_now(&mut tx).await?;
-        grants::extend(&mut tx, opened.key(), owner, now + LEASE).await?;
-        tx.commit().await
+        Err(refusal) => postponed(fetcher, &opened, lease, &refusal).await,
     };
-    if let Err(error) = extended.await {
-        tracing::warn!(credential = %CredentialId(opened.stored.credential), %error, "a lease was not extended");
-    }
+    token.map(Some)
 }
 
 /// The app that the grant was given to.
@@ -204,7 +186,12 @@ async fn own_app(fetcher: &Fetcher, setup: &Arc<Setup>, idp: &str) -> Result<Opt
 }
 
 /// Asks the vendor. What cannot be read or did not come is trouble, never the end of a grant.
-async fn answer(fetcher: &Fetcher, app: &App, opened: &Opened) -> Result<idp::Tokens, Refusal> {
+async fn answer(
+    fetcher: &Fetcher,
+    app: &App,
+    opened: &Opened,
+    lease: &Lease,
+) -> Result<idp::Tokens, Refusal> {
     let trouble = |code: &str, words: &str| Refusal {
         kind: RefusalKind::Unavailable,
         code: code.to_owned(),
@@ -221,7 +208,7 @@ async fn answer(fetcher: &Fetcher, app: &App, opened: &Opened) -> Result<idp::To
     let granted: Vec<String> = opened.stored.scopes.split(' ').map(str::to_owned).collect();
     let request = idp::refresh(&server, &app.client(), refresh_token, &granted)
         .ok_or_else(|| trouble("url_invalid", "the token address cannot be called"))?;
-    let port = fetcher.outbound.http(fetcher.servers.trust(opened.idp.id), DEADLINE, None);
+    let port = fetcher.outbound.http(fetcher.servers.trust(opened.idp.id), DEADLINE, Some(lease.permit()));
     let answer = port.send(request).await.map_err(|failure| {
         let words = if failure.kind == FailureKind::Unconfirmed { "no answer came" } else { "no connection" };
         trouble(&failure.code, words)
@@ -316,7 +303,7 @@ fn cause(opened: &Opened, refusal: &Refusal, now: Micros) -> &'static str {
 async fn postponed(
     fetcher: &Fetcher,
     opened: &Opened,
-    owner: Uuid,
+    lease: &Lease,
     refusal: &Refusal,
 ) -> Result<Token, Trouble> {
     let tries = u32::try_from(opened.stored.tries).unwrap_or(0).min(10);
@@ -324,7 +311,7 @@ async fn postponed(
     let now = fetcher.clock.micros();
     let next = now + (wait as f64 * (0.8 + 0.4 * random::fraction())) as Micros;
     let mut tx = fetcher.db.company(CompanyId(opened.stored.company)).write().await?;
-    grants::release(&mut tx, opened.key(), owner, next).await?;
+    grants::release(&mut tx, opened.key(), lease.owner, next).await?;
     tx.commit().await?;
     let credential = CredentialId(opened.stored.credential);
     let (idp, code, words) = (opened.idp.id, &refusal.code, &refusal.words);

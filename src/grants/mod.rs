@@ -5,11 +5,13 @@
 
 mod account;
 mod fetch;
+mod lease;
 mod secret;
 mod servers;
 mod tokens;
 
 pub use account::{Ended, end, hold};
+pub use lease::{EXTEND_EVERY, LASTS as LEASE_LASTS, MARGIN as LEASE_MARGIN};
 pub use secret::Secret as GrantSecret;
 pub use servers::{App, Servers};
 pub use tokens::{Tokens, Trouble};

@@ -178,14 +178,14 @@ pub async fn lease(
     Ok(tx.execute(&LEASE, args).await? > 0)
 }
 
-/// Keeps that right for longer.
+/// Keeps that right for longer; false when it is no longer `owner`'s.
 pub async fn extend(
     tx: &mut Tx,
     (company, credential): (Uuid, Uuid),
     owner: Uuid,
     until: Micros,
-) -> Result<()> {
-    tx.execute(&EXTEND, args![company, credential, owner, until]).await.map(drop)
+) -> Result<bool> {
+    Ok(tx.execute(&EXTEND, args![company, credential, owner, until]).await? > 0)
 }
 
 /// Gives that right back after no token could be had.

@@ -157,10 +157,14 @@ sql! {
 
     COMPANIES_WITH_HELD = "select distinct company_id from jobs where lane = $1 and owner is null and due_at >= $2";
 
-    OF_OWNER = pg: "select id, company_id, lane, epoch, attempt, due_at, phase from jobs where owner = $1
-        order by id limit $2 for update skip locked",
+    /// Only while the node is dead: one that came back has claims that are alive. Those found here are older than its
+    /// return, so it does not send them, and their epochs keep the two apart.
+    OF_DEAD = pg: "select id, company_id, lane, epoch, attempt, due_at, phase from jobs where owner = $1
+            and exists (select 1 from nodes where nodes.id = $1 and lease_until <= $2)
+        order by id limit $3 for update of jobs skip locked",
     sqlite: "select id, company_id, lane, epoch, attempt, due_at, phase from jobs where owner = $1
-        order by id limit $2";
+            and exists (select 1 from nodes where nodes.id = $1 and lease_until <= $2)
+        order by id limit $3";
     OF_OTHERS = "select id, company_id, lane, epoch, attempt, due_at, phase from jobs
         where owner is not null and owner <> $1 order by id limit $2";
     FREE = pg: "update jobs set owner = null, phase = case when phase = 3 then 3 else 0 end, epoch = jobs.epoch + 1, attempt = attempt + $3
@@ -357,9 +361,9 @@ pub async fn companies_with_held(tx: &mut Tx, lane: Uuid) -> Result<Vec<Uuid>> {
     rows.iter().map(|row| row.uuid("company_id")).collect()
 }
 
-/// Jobs a node holds, with how far each is.
-pub async fn of_owner(tx: &mut Tx, owner: Uuid, most: i64) -> Result<Vec<(Claim, Phase)>> {
-    held(&tx.fetch_all(&OF_OWNER, args![owner, most]).await?)
+/// Jobs that a node holds whose lease had ended by `now` and still has, with how far each is.
+pub async fn of_dead(tx: &mut Tx, owner: Uuid, now: Micros, most: i64) -> Result<Vec<(Claim, Phase)>> {
+    held(&tx.fetch_all(&OF_DEAD, args![owner, now, most]).await?)
 }
 
 /// Jobs that anybody but this node holds. Reads the whole table: for a start, when all others are dead.

@@ -26,6 +26,8 @@ mod rls;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod slow;
 #[cfg(test)]
 mod verdict;
