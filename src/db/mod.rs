@@ -146,7 +146,7 @@ impl Db {
     pub async fn close(&self) {
         match &*self.0 {
             Engine::Sqlite(engine) => engine.close().await,
-            Engine::Postgres(engine) => engine.pool().close().await,
+            Engine::Postgres(engine) => engine.close().await,
         }
     }
 
@@ -182,6 +182,17 @@ impl Door<'_> {
         match &*self.db.0 {
             Engine::Sqlite(engine) => engine.write().await,
             Engine::Postgres(engine) => engine.begin(&self.scope).await,
+        }
+    }
+
+    /// A transaction that may write, on the connection that is kept for the node's lease: it waits for nobody else.
+    ///
+    /// # Errors
+    /// When no connection can be had in time.
+    pub(crate) async fn write_kept(self) -> Result<Tx> {
+        match &*self.db.0 {
+            Engine::Sqlite(engine) => engine.write().await,
+            Engine::Postgres(engine) => engine.begin_kept(&self.scope).await,
         }
     }
 }

@@ -25,11 +25,14 @@ const LOCKED_WITHIN_MS: u32 = 8_000;
 #[derive(Debug)]
 pub(super) struct Postgres {
     pool: PgPool,
+    /// One connection for the node's lease alone: however busy the others are, the node lives.
+    keeper: PgPool,
 }
 
 impl Postgres {
     pub(super) async fn open(options: PgConnectOptions, connections: u32) -> Result<Self> {
-        let pool = PgPoolOptions::new()
+        let pool_of = |connections| {
+            PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(5))
             .test_before_acquire(false)
@@ -39,19 +42,34 @@ impl Postgres {
                 );
                 Box::pin(async move { connection.execute(AssertSqlSafe(limit)).await.map(drop) })
             })
-            .connect_with(options.application_name("santral").statement_cache_capacity(256))
-            .await?;
-        Ok(Self { pool })
+        };
+        let options = options.application_name("santral").statement_cache_capacity(256);
+        let keeper = pool_of(1).connect_lazy_with(options.clone());
+        Ok(Self { pool: pool_of(connections).connect_with(options).await?, keeper })
     }
 
     pub(super) fn pool(&self) -> &PgPool {
         &self.pool
     }
 
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+        self.keeper.close().await;
+    }
+
+    pub(super) async fn begin(&self, scope: &Scope) -> Result<Tx> {
+        Self::begin_on(&self.pool, scope).await
+    }
+
+    /// Begins on the connection that is kept for the node's lease.
+    pub(super) async fn begin_kept(&self, scope: &Scope) -> Result<Tx> {
+        Self::begin_on(&self.keeper, scope).await
+    }
+
     /// Begins in a task of its own: a begin that is dropped half way (a client that hangs up) would hand a
     /// connection with an open transaction back to the pool (sqlx #4393).
-    pub(super) async fn begin(&self, scope: &Scope) -> Result<Tx> {
-        let pool = self.pool.clone();
+    async fn begin_on(pool: &PgPool, scope: &Scope) -> Result<Tx> {
+        let pool = pool.clone();
         let begin = begin_message(scope);
         let task = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(begin)).await });
         let tx = task.await.map_err(|_| Error::WorkerCrashed)??;

@@ -113,7 +113,7 @@ async fn keep_lease(engine: &Engine) {
 
 pub(super) async fn renew(engine: &Engine) -> db::Result<()> {
     let asked = Instant::now();
-    let mut tx = engine.db().system("renew this node's lease").write().await?;
+    let mut tx = engine.db().system("renew this node's lease").write_kept().await?;
     let now = nodes::database_now(&mut tx).await?;
     let lasts = i64::try_from(LASTS.as_micros()).unwrap_or(i64::MAX);
     let role = if engine.delivers() { "worker" } else { "api" };

@@ -10,7 +10,7 @@ use santral_sandbox::vendors::webhook::{WebhookAction, WebhookFault};
 use santral_sandbox::{Sandbox, SandboxConfig};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, PgConnection, SqliteConnection};
+use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
 use crate::support::connected::{Connected, in_days};
 use crate::support::load::{Load, post_event, webhook_action};
@@ -96,6 +96,7 @@ async fn a_postgresql_whose_connections_are_all_busy_is_waited_for_and_then_refu
         .await
         .unwrap();
     let pouring = load.pour(8);
+    let lease = lease_until(&mut superuser).await;
     // Each of these takes a connection and holds it; there are fewer connections than that.
     let readers: Vec<_> = (0..40)
         .map(|_| {
@@ -110,11 +111,21 @@ async fn a_postgresql_whose_connections_are_all_busy_is_waited_for_and_then_refu
         assert!(answer.status() == 503 && answer.headers().contains_key("retry-after"), "{answer:?}");
     }
     assert!(within(BACK_WITHIN, async || load.refused() > 0).await, "nothing is refused");
+    assert!(
+        lease_until(&mut superuser).await > lease,
+        "a node with busy connections does not renew its lease"
+    );
     sqlx::raw_sql("rollback").execute(&mut superuser).await.unwrap();
     load.more(40).await;
     drop(pouring);
     all_arrives(&load, &sandbox).await;
     assert_eq!(server.platform().get("/readyz").await.status, 200);
+}
+
+/// Until when the one node may hold what it has claimed.
+async fn lease_until(superuser: &mut PgConnection) -> i64 {
+    let row = sqlx::query("select max(lease_until) from santral.nodes").fetch_one(superuser).await.unwrap();
+    row.get(0)
 }
 
 #[tokio::test]
