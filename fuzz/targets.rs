@@ -8,15 +8,20 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use santral::automation::render::{Escape, e164};
 use santral::automation::timing::{DataPath, Period};
 use santral::automation::{Definition, Event, Renderer};
+use santral::connections::oauth::callback::Answer;
 use santral::outbound::Guard;
 use santral::outbound::guard::Lookup;
 use santral::tokens::Token;
 use santral::vault::{CompanyKey, Place, wrapped_with};
+use santral_connectors::idp::{self, Account, read_account, read_id_token, read_tokens};
 use santral_connectors::{EmailAddress, Mailbox};
+use url::form_urlencoded;
 use uuid::Uuid;
 
 /// A target and the name of its corpus.
@@ -31,6 +36,9 @@ pub const ALL: &[Target] = &[
     ("automation", automation),
     ("token", token),
     ("envelope", envelope),
+    ("oauth_callback", oauth_callback),
+    ("oauth_tokens", oauth_tokens),
+    ("oauth_account", oauth_account),
 ];
 
 fn text(data: &[u8]) -> Option<&str> {
@@ -158,4 +166,99 @@ pub fn envelope(data: &[u8]) {
     assert_eq!(key.open(&place, &changed).is_ok(), changed == sealed);
     let cut = data.len().min(sealed.len());
     assert!(cut == 0 || key.open(&place, &sealed[cut..]).is_err());
+}
+
+/// What comes back from a consent page is read whole or not at all, and says the same when it is written again.
+pub fn oauth_callback(data: &[u8]) {
+    let Some(answer) = text(data).and_then(Answer::parse) else { return };
+    let parts = [
+        ("state", &answer.state),
+        ("code", &answer.code),
+        ("error", &answer.error),
+        ("error_description", &answer.error_description),
+        ("iss", &answer.iss),
+    ];
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parts {
+        query.extend_pairs(value.iter().map(|value| (name, value)));
+    }
+    let query = query.finish();
+    // Written again it may be three times as long, and too long then.
+    if let Some(again) = Answer::parse(&query) {
+        assert!(again == answer, "{query}");
+        let twice = answer.state.as_ref().map(|_| format!("{query}&state=x"));
+        assert!(twice.is_none_or(|query| Answer::parse(&query).is_none()), "{query}");
+    } else {
+        assert!(query.len() > 8 * 1024, "{query}");
+    }
+}
+
+/// A token answer yields tokens only if nothing in it says otherwise, and what it says repeats no secret. The first byte
+/// chooses the status.
+pub fn oauth_tokens(data: &[u8]) {
+    const STATUS: [StatusCode; 7] = [
+        StatusCode::OK,
+        StatusCode::BAD_REQUEST,
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::INTERNAL_SERVER_ERROR,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ];
+    const SECRET: &str = "1//a-refresh-token";
+    let Some((first, body)) = data.split_first() else { return };
+    let status = STATUS.get(usize::from(*first) % STATUS.len()).copied().unwrap_or_default();
+    for idp in idp::IDPS {
+        match read_tokens(idp, status, body, &[SECRET.to_owned()]) {
+            Ok(tokens) => {
+                assert!(status.is_success());
+                let said: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+                assert!(said["error"].is_null() && said["ok"] != false, "an error gave tokens: {said}");
+                let all =
+                    [Some(&tokens.access_token), tokens.refresh_token.as_ref(), tokens.id_token.as_ref()];
+                for token in all.into_iter().flatten() {
+                    assert!(
+                        !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()),
+                        "{token:?}"
+                    );
+                }
+                assert!(tokens.expires_in.as_secs() <= 366 * 24 * 3600);
+                assert!(tokens.scopes.iter().flatten().all(|scope| !scope.is_empty()));
+            }
+            Err(refusal) => {
+                assert!(!refusal.code.is_empty() && refusal.code.len() <= 60 && refusal.code.is_ascii());
+                assert!(!refusal.words.contains(SECRET) && !refusal.words.chars().any(char::is_control));
+            }
+        }
+    }
+}
+
+/// Whoever is named has one short name on one line, and only where the answer was meant for this app.
+pub fn oauth_account(data: &[u8]) {
+    let check = |account: &Account, parts: usize| {
+        let texts = [Some(&account.subject), Some(&account.label), account.name.as_ref()];
+        for text in texts.into_iter().flatten() {
+            assert!(
+                !text.is_empty() && text.len() <= 321 * parts && !text.chars().any(char::is_control),
+                "{text:?}"
+            );
+        }
+    };
+    for idp in idp::IDPS {
+        let parts = idp.account.subject.len();
+        if let Ok(account) = read_account(idp, data) {
+            check(&account, parts);
+        }
+        let Some(token) = text(data) else { continue };
+        if let Ok(account) = read_id_token(idp, "santral", token) {
+            check(&account, parts);
+        }
+        // As the claims of a token, too.
+        let token = format!("e30.{}.x", URL_SAFE_NO_PAD.encode(data));
+        if let Ok(account) = read_id_token(idp, "santral", &token) {
+            check(&account, parts);
+            let claims: serde_json::Value = serde_json::from_slice(data).unwrap_or_default();
+            assert!(claims["aud"].to_string().contains("\"santral\""), "{claims}");
+        }
+    }
 }

@@ -56,7 +56,7 @@ impl App {
         let keyring = Arc::new(master_key::open(&db, &config, clock).await?);
         platform::ensure(&db, &keyring, clock).await?;
         let outbound = Outbound::new(&outbound(&config)?)?;
-        let setups = Setups::new(db.clone(), keyring.clone());
+        let setups = Setups::new(db.clone(), keyring.clone(), config.notice_mail.clone());
         let servers = Servers::new(&config);
         let tokens = Tokens::new(db.clone(), keyring.clone(), outbound.clone(), servers);
         let services = Services {

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::db::{self, Db};
 use crate::error::AppResult;
 use crate::ids::CompanyId;
-use crate::sessions::Session;
+use crate::sessions::Actor;
 use crate::store::audit::{self, Entry};
 use crate::store::companies;
 
@@ -31,7 +31,7 @@ pub enum Verdict {
 
 /// Who did something.
 #[derive(Debug, Clone)]
-pub struct Actor {
+pub struct Author {
     /// As the CRM knows them, or a key's id.
     pub id: String,
     pub name: String,
@@ -39,12 +39,12 @@ pub struct Actor {
     pub role: String,
 }
 
-impl Actor {
-    pub fn of(session: &Session) -> Self {
+impl Author {
+    pub fn of(actor: &Actor) -> Self {
         Self {
-            id: session.user_id.clone(),
-            name: session.user_name.clone(),
-            role: session.role.as_str().to_owned(),
+            id: actor.user_id.clone(),
+            name: actor.user_name.clone(),
+            role: actor.role.as_str().to_owned(),
         }
     }
 }
@@ -56,7 +56,7 @@ impl Actor {
 pub async fn record(
     app: &App,
     company: CompanyId,
-    actor: &Actor,
+    author: &Author,
     (action, target, address): (&str, &str, &str),
 ) -> db::Result<()> {
     let mut tried = 0;
@@ -68,9 +68,9 @@ pub async fn record(
             company,
             seq: last.as_ref().map_or(1, |last| last.seq + 1),
             at: app.clock().micros(),
-            actor: actor.id.clone(),
-            actor_name: actor.name.clone(),
-            role: actor.role.clone(),
+            actor: author.id.clone(),
+            actor_name: author.name.clone(),
+            role: author.role.clone(),
             address: address.to_owned(),
             action: action.to_owned(),
             target: target.chars().take(LONGEST_TARGET).collect(),

@@ -56,6 +56,12 @@ names! {
         Settled = "settled",
         /// Any statement, inside its transaction.
         Statement = "statement",
+        /// The right to fetch a grant's next token is committed, the vendor not asked yet.
+        TokenLeased = "token_leased",
+        /// The vendor has given new tokens, nothing of them is stored.
+        TokenAnswered = "token_answered",
+        /// The new tokens are committed, nobody has them yet.
+        TokenStored = "token_stored",
         /// This node's lease was just renewed.
         LeaseRenewed = "lease_renewed",
     }

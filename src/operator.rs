@@ -7,7 +7,7 @@ mod attempts;
 mod password;
 
 use crate::app::App;
-use crate::audit::{self, Actor};
+use crate::audit::{self, Author};
 use crate::automation::Problem;
 use crate::clock::{Clock, Micros};
 use crate::companies::name::Name;
@@ -120,7 +120,7 @@ pub async fn set_up(
     operators::replace(&mut tx, &operator).await?;
     tx.commit().await?;
     sessions::end_all(app, PLATFORM).await?;
-    audit::record(app, PLATFORM, &actor(&operator.name), ("/console/set-up/{link}", "", address)).await?;
+    audit::record(app, PLATFORM, &author(&operator.name), ("/console/set-up/{link}", "", address)).await?;
     begin(app, operator.name, lang).await
 }
 
@@ -183,12 +183,12 @@ pub async fn sign_in(
         return Ok(SignedIn::No);
     };
     attempt.forget(app).await?;
-    audit::record(app, PLATFORM, &actor(&operator.name), ("/console/sign-in", "", address)).await?;
+    audit::record(app, PLATFORM, &author(&operator.name), ("/console/sign-in", "", address)).await?;
     Ok(SignedIn::Yes(begin(app, operator.name, lang).await?))
 }
 
-fn actor(name: &str) -> Actor {
-    Actor { id: ID.to_owned(), name: name.to_owned(), role: Role::Operator.as_str().to_owned() }
+fn author(name: &str) -> Author {
+    Author { id: ID.to_owned(), name: name.to_owned(), role: Role::Operator.as_str().to_owned() }
 }
 
 fn user(name: String, role: Role) -> User {
@@ -226,7 +226,7 @@ pub async fn enter(
         Entry::Support { reason } => (Role::Support, "/console/companies/{id}/support", vet_reason(reason)?),
     };
     // Before the pages open: nobody looks unseen.
-    audit::record(app, company, &Actor::of(operator), (action, reason, address)).await?;
+    audit::record(app, company, &Author::of(&operator.actor()), (action, reason, address)).await?;
     let opening = Opening {
         user: user(operator.user_name.clone(), role),
         lang: operator.lang,

@@ -11,6 +11,7 @@ use crate::automation::Problem;
 use crate::automation::problem::join;
 use crate::clock::{Micros, rfc3339};
 use crate::config::Config;
+use crate::db::{self, Tx};
 use crate::error::{AppError, AppResult, Code};
 use crate::i18n::Lang;
 use crate::ids::{CompanyId, SessionId};
@@ -144,7 +145,25 @@ pub struct Session {
     pub csrf: Secret,
 }
 
+/// Who does something in a company's pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    pub company: CompanyId,
+    pub user_id: String,
+    pub user_name: String,
+    pub role: Role,
+}
+
 impl Session {
+    pub fn actor(&self) -> Actor {
+        Actor {
+            company: self.company,
+            user_id: self.user_id.clone(),
+            user_name: self.user_name.clone(),
+            role: self.role,
+        }
+    }
+
     fn new(stored: Stored, token: &str) -> Option<Self> {
         Some(Self {
             id: SessionId(stored.id),
@@ -417,15 +436,34 @@ async fn find(app: &App, token: &str, counts: bool) -> AppResult<Option<Session>
     let mut tx = app.db().company(company).read().await?;
     let stored = sessions::find(&mut tx, company.0, pass.hash.as_bytes()).await?;
     drop(tx);
-    let Some(stored) = stored.filter(|stored| now < stored.expires_at && now < stored.used_at + IDLE) else {
-        return Ok(None);
-    };
+    let Some(stored) = stored.filter(|stored| is_running(stored, now)) else { return Ok(None) };
     if counts && now > stored.used_at + NOTED_EVERY {
         let mut tx = app.db().company(company).write().await?;
         sessions::used(&mut tx, company.0, stored.id, now).await?;
         tx.commit().await?;
     }
     Ok(Session::new(stored, token))
+}
+
+/// Whose session it is, unless it is over; for what was begun in it and ends elsewhere.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn actor_of(
+    tx: &mut Tx,
+    (company, id): (CompanyId, SessionId),
+    now: Micros,
+) -> db::Result<Option<Actor>> {
+    let stored = sessions::of_id(tx, company.0, id.0).await?;
+    let stored = stored.filter(|stored| is_running(stored, now));
+    Ok(stored.and_then(|stored| {
+        let role = Role::parse(&stored.user.role)?;
+        Some(Actor { company, user_id: stored.user.id, user_name: stored.user.name, role })
+    }))
+}
+
+fn is_running(stored: &Stored, now: Micros) -> bool {
+    now < stored.expires_at && now < stored.used_at + IDLE
 }
 
 /// Ends a session.

@@ -59,7 +59,8 @@ impl Crm {
         Ok(company)
     }
 
-    async fn company(&mut self, name: &str) -> anyhow::Result<HeaderValue> {
+    /// A company that has nothing yet; its id.
+    pub async fn company(&mut self, name: &str) -> anyhow::Result<HeaderValue> {
         let company = json!({"external_id": name, "name": name});
         let company = self.ask(Method::PUT, "/api/companies", None, &company).await?;
         let id = company.get("id").and_then(Value::as_str).context("a company without an id")?;

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -33,6 +34,7 @@ pub struct Call {
     pub key: Option<HeaderValue>,
     /// `Santral-Company`.
     pub company: Option<HeaderValue>,
+    pub cookie: Option<HeaderValue>,
     pub body: Bytes,
 }
 
@@ -45,6 +47,7 @@ impl Call {
             content_type: HeaderValue::from_static("application/json"),
             key: None,
             company: None,
+            cookie: None,
             body,
         }
     }
@@ -62,6 +65,12 @@ impl Connection {
 
     /// Sends and reads the whole answer. After an error the next call opens a new connection.
     pub async fn send(&mut self, call: Call) -> anyhow::Result<(StatusCode, Bytes)> {
+        let answer = self.ask(call).await?;
+        Ok((answer.status(), answer.into_body()))
+    }
+
+    /// As [`Self::send`], with the headers.
+    pub async fn ask(&mut self, call: Call) -> anyhow::Result<Response<Bytes>> {
         if self.sender.is_closed() {
             self.sender = connect(self.address).await?;
         }
@@ -75,11 +84,14 @@ impl Connection {
             if let Some(company) = call.company {
                 headers.insert("santral-company", company);
             }
+            if let Some(cookie) = call.cookie {
+                headers.insert(COOKIE, cookie);
+            }
         }
         self.sender.ready().await?;
         let answer = self.sender.send_request(request.body(Full::new(call.body))?).await?;
-        let status = answer.status();
-        Ok((status, answer.into_body().collect().await?.to_bytes()))
+        let (parts, body) = answer.into_parts();
+        Ok(Response::from_parts(parts, body.collect().await?.to_bytes()))
     }
 }
 
@@ -100,6 +112,20 @@ pub async fn serve<Answer>(listener: TcpListener, handle: impl Fn(Bytes) -> Answ
 where
     Answer: Future<Output = StatusCode> + Send + 'static,
 {
+    let handle = move |_: Parts, body: Bytes| {
+        let answer = handle(body);
+        async move { (answer.await, Bytes::new()) }
+    };
+    serve_whole(listener, handle).await;
+}
+
+/// Serves for ever; each request goes to `handle`, which answers with a status and a body.
+pub async fn serve_whole<Answer>(
+    listener: TcpListener,
+    handle: impl Fn(Parts, Bytes) -> Answer + Clone + Send + 'static,
+) where
+    Answer: Future<Output = (StatusCode, Bytes)> + Send + 'static,
+{
     loop {
         let Ok((stream, _)) = listener.accept().await else { return };
         let _ = stream.set_nodelay(true);
@@ -107,11 +133,12 @@ where
         let service = service_fn(move |request: Request<Incoming>| {
             let handle = handle.clone();
             async move {
-                let status = match request.into_body().collect().await {
-                    Ok(body) => handle(body.to_bytes()).await,
-                    Err(_) => StatusCode::BAD_REQUEST,
+                let (parts, body) = request.into_parts();
+                let (status, body) = match body.collect().await {
+                    Ok(body) => handle(parts, body.to_bytes()).await,
+                    Err(_) => (StatusCode::BAD_REQUEST, Bytes::new()),
                 };
-                let mut answer = Response::new(Full::new(Bytes::new()));
+                let mut answer = Response::new(Full::new(body));
                 *answer.status_mut() = status;
                 Ok::<_, Infallible>(answer)
             }

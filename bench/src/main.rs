@@ -2,6 +2,7 @@
 
 mod crm;
 mod http;
+mod idp;
 mod ledger;
 mod load;
 mod mail;

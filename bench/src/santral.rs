@@ -38,12 +38,17 @@ impl Engine {
     }
 }
 
+/// Variables beside the usual ones.
+pub type Environment = Vec<(&'static str, String)>;
+
 /// A running server and all that is its own; dropping it removes everything.
 #[derive(Debug)]
 pub struct Santral {
     pub process: Process,
     program: PathBuf,
     database: Option<Database>,
+    /// Further variables.
+    environment: Environment,
     folder: TempDir,
     // After the process: a server is stopped before its database.
     postgres: Option<Postgres>,
@@ -52,27 +57,36 @@ pub struct Santral {
 impl Santral {
     /// Starts on a new, empty database, and returns when it is ready.
     pub async fn start(place: &Place, engine: Engine) -> anyhow::Result<Self> {
+        Self::start_with(place, engine, Vec::new()).await
+    }
+
+    /// As [`Self::start`], with further variables.
+    pub async fn start_with(place: &Place, engine: Engine, environment: Environment) -> anyhow::Result<Self> {
         let folder = place.folder("santral")?;
         let postgres = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => Some(Postgres::start(POSTGRES, Some(place.path()))?),
         };
         let database = postgres.as_ref().map(Postgres::database).transpose()?;
-        let process = launch(&place.santral, folder.path(), database.as_ref(), "data").await?;
-        Ok(Self { process, program: place.santral.clone(), database, folder, postgres })
+        let program = place.santral.clone();
+        let process =
+            launch((program.as_path(), &environment), folder.path(), database.as_ref(), "data").await?;
+        Ok(Self { process, program, database, environment, folder, postgres })
     }
 
     /// Stops it in order, starts it again on what it has stored, and tells how long that took until it was ready.
     pub async fn restart(&mut self) -> anyhow::Result<Duration> {
         self.process.terminate().await?;
         let begun = Instant::now();
-        self.process = launch(&self.program, self.folder.path(), self.database.as_ref(), "data").await?;
+        let program = (self.program.as_path(), &self.environment);
+        self.process = launch(program, self.folder.path(), self.database.as_ref(), "data").await?;
         Ok(begun.elapsed())
     }
 
     /// A second node on the same PostgreSQL.
     pub async fn second_node(&self) -> anyhow::Result<Process> {
-        launch(&self.program, self.folder.path(), self.database.as_ref(), "second").await
+        let program = (self.program.as_path(), &self.environment);
+        launch(program, self.folder.path(), self.database.as_ref(), "second").await
     }
 
     /// Processor time that it and its database have used so far, in seconds.
@@ -94,7 +108,7 @@ impl Santral {
 }
 
 async fn launch(
-    program: &Path,
+    (program, environment): (&Path, &Environment),
     folder: &Path,
     database: Option<&Database>,
     data: &str,
@@ -113,6 +127,7 @@ async fn launch(
     if let Some(database) = database {
         command.env("SANTRAL_DATABASE_URL", &database.url);
     }
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut process = Process::spawn(command, address, &folder.join(format!("{data}.log")))?;
     process.ready("/readyz").await?;
     Ok(process)

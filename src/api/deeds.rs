@@ -13,12 +13,12 @@ use uuid::Uuid;
 
 use super::auth::Caller;
 use crate::app::{App, AppState};
-use crate::audit::{self, Actor};
+use crate::audit::{self, Author};
 use crate::db;
 use crate::error::AppError;
 use crate::ids::{CompanyId, KeyId};
 use crate::store::keys;
-use crate::web::address;
+use crate::web::browser_address;
 
 /// What sends, asks or tries out, and changes nothing that a company has set up.
 const NO_DEEDS: [&str; 11] = [
@@ -70,7 +70,7 @@ pub(super) async fn around(State(app): State<AppState>, mut request: Request, ne
     let asking = Asking::default();
     request.extensions_mut().insert(asking.clone());
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let (path, address) = (request.uri().path().to_owned(), address(peer, request.headers()));
+    let (path, address) = (request.uri().path().to_owned(), browser_address(peer, request.headers()));
     let response = next.run(request).await;
     let Some((caller, key)) = asking.0.caller.get().copied() else { return response };
     let has_changed =
@@ -113,13 +113,13 @@ async fn write(
         }
     };
     let id = key.map_or_else(|| "SANTRAL_PLATFORM_KEY".to_owned(), |key| KeyId(key).to_string());
-    let actor = Actor {
+    let author = Author {
         // A key that has just revoked itself has only its id left.
         name: found.map_or_else(|| id.clone(), |key| format!("{} (…{})", key.name, key.hint)),
         id,
         role: if caller == Caller::Platform { "platform_key" } else { "company_key" }.to_owned(),
     };
-    audit::record(app, company, &actor, deed).await
+    audit::record(app, company, &author, deed).await
 }
 
 #[cfg(test)]

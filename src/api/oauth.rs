@@ -2,12 +2,11 @@
 
 mod page;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path, RawQuery, Request, State};
-use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, COOKIE, LOCATION, REFERRER_POLICY, SET_COOKIE,
-};
+use axum::extract::{ConnectInfo, FromRequestParts, Path, Request, State};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, LOCATION, REFERRER_POLICY, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +19,7 @@ use utoipa_axum::routes;
 use super::auth::Tenant;
 use super::extract::{Json, Language, Query};
 use crate::app::AppState;
+use crate::audit::{self, Author};
 use crate::companies::setup::Setup;
 use crate::connections::oauth::apps::{self, AppRequest, AppView};
 use crate::connections::oauth::begin::begin;
@@ -30,7 +30,9 @@ use crate::connections::oauth::{Asked, Refused, Wish, find_idp};
 use crate::connections::remove::RemovedView;
 use crate::error::{AppError, AppResult, Code, ProblemBody};
 use crate::i18n::Lang;
+use crate::ids::SessionId;
 use crate::sessions::{self, Right};
+use crate::web::browser_address;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -52,6 +54,8 @@ struct AuthorizeQuery {
     connection: Option<String>,
     /// Where the browser goes afterwards: a path of this server, or an address of an allowed origin.
     return_url: Option<String>,
+    /// Ask for the permissions too that only some uses need, such as large attachments by Outlook.
+    optional: Option<bool>,
     /// A one-time link's ticket; then nothing else is needed.
     ticket: Option<String>,
 }
@@ -66,8 +70,8 @@ struct AuthorizeQuery {
     ),
     responses(
         (status = 302, description = "To the consent page"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "4XX", description = "A problem; what is wrong with a ticket, as a page or as a problem"),
+        (status = "5XX", description = "A problem, or a page for a browser with a ticket"),
     ),
 )]
 async fn authorize(
@@ -85,7 +89,7 @@ async fn authorize(
             Err(refused) => return Ok(refusal(&refused, &parts.headers, lang)),
         },
         None => {
-            let setup = company_of(&app, &mut parts).await?;
+            let (setup, session) = company_of(&app, &mut parts).await?;
             let services = query.services.as_deref().unwrap_or_default().split(',');
             let services = services.map(str::trim).filter(|service| !service.is_empty());
             let asked = Asked {
@@ -93,17 +97,18 @@ async fn authorize(
                 connection: query.connection,
                 return_url: query.return_url,
                 user: None,
+                optional: query.optional.unwrap_or(false),
             };
             let wish = Wish::read(&app, &setup, idp, asked)?;
-            (setup, wish)
+            (setup, Wish { session, ..wish })
         }
     };
     let begun = begin(&app, &setup, idp, &wish).await?;
     redirect(StatusCode::FOUND, &begun.location, &begun.cookie)
 }
 
-/// Whoever may act for the company: by a key, or in a browser by a session of its pages.
-async fn company_of(app: &AppState, parts: &mut Parts) -> AppResult<Arc<Setup>> {
+/// Whoever may act for the company: by a key, or in a browser by a session of its pages, which is told then.
+async fn company_of(app: &AppState, parts: &mut Parts) -> AppResult<(Arc<Setup>, Option<SessionId>)> {
     if !parts.headers.contains_key(AUTHORIZATION)
         && let Some(session) = sessions::look(app, &parts.headers, true).await?
     {
@@ -111,10 +116,11 @@ async fn company_of(app: &AppState, parts: &mut Parts) -> AppResult<Arc<Setup>> 
             return Err(AppError::new(Code::Forbidden));
         }
         let setup = app.setups().get(session.company).await?;
-        return setup.filter(|setup| setup.active).ok_or_else(AppError::not_found);
+        let setup = setup.filter(|setup| setup.active).ok_or_else(AppError::not_found)?;
+        return Ok((setup, Some(session.id)));
     }
     let Tenant(setup) = Tenant::from_request_parts(parts, app).await?;
-    Ok(setup)
+    Ok((setup, None))
 }
 
 /// The way back from the consent page: stores what was granted and returns to the page it came from.
@@ -135,16 +141,31 @@ async fn company_of(app: &AppState, parts: &mut Parts) -> AppResult<Arc<Setup>> 
 async fn callback(
     State(app): State<AppState>,
     Path(idp): Path<String>,
-    RawQuery(query): RawQuery,
     Language(lang): Language,
-    headers: HeaderMap,
+    request: Request,
 ) -> AppResult<Response> {
     let idp = find_idp(&idp)?;
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let cookies = cookies.collect::<Vec<_>>().join("; ");
-    match callback::finish(&app, idp, query.as_deref().unwrap_or_default(), &cookies).await {
-        Ok(done) => done_response(done, &headers, lang),
-        Err(refused) => Ok(refusal(&refused, &headers, lang)),
+    let headers = request.headers();
+    match callback::finish(&app, idp, request.uri().query().unwrap_or_default(), headers).await {
+        Ok(done) => {
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+            note(&app, &done, &browser_address(peer, headers)).await;
+            done_response(done, headers, lang)
+        }
+        Err(refused) => Ok(refusal(&refused, headers, lang)),
+    }
+}
+
+/// Writes down who connected an account in the company's pages, as for one that is connected there by its fields.
+async fn note(app: &AppState, done: &Done, address: &str) {
+    let Some(by) = &done.by else { return };
+    let connected: Vec<String> =
+        done.connections.iter().map(|view| format!("{} {}", view.provider, view.id)).collect();
+    let action = "/app/integrations/{category}/{provider}/new";
+    if let Err(error) =
+        audit::record(app, by.company, &Author::of(by), (action, &connected.join(", "), address)).await
+    {
+        tracing::error!(%error, action, "the audit log could not be written");
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::automation::{CompanyContext, Definition, MessageTemplate};
+use crate::config::NoticeMail;
 use crate::db::{self, Db};
 use crate::ids::{AutomationId, CompanyId, TemplateId};
 use crate::messaging::limits::Limits;
@@ -33,6 +34,8 @@ pub struct Setup {
     pub notice_email: Option<String>,
     /// What it sends stays here instead of going to the vendor.
     pub test_mode: bool,
+    /// The operator's own mail account; only the platform's setup has it.
+    pub notice_mail: Option<Arc<NoticeMail>>,
     /// What templates see of the company.
     pub context: Arc<CompanyContext>,
     pub automations: Vec<Automation>,
@@ -172,12 +175,13 @@ type Entry = Arc<OnceCell<Option<Arc<Setup>>>>;
 pub struct Setups {
     db: Db,
     keyring: Arc<Keyring>,
+    notice_mail: Option<Arc<NoticeMail>>,
     entries: Arc<Mutex<HashMap<Uuid, Entry>>>,
 }
 
 impl Setups {
-    pub fn new(db: Db, keyring: Arc<Keyring>) -> Self {
-        Self { db, keyring, entries: Arc::default() }
+    pub fn new(db: Db, keyring: Arc<Keyring>, notice_mail: Option<NoticeMail>) -> Self {
+        Self { db, keyring, notice_mail: notice_mail.map(Arc::new), entries: Arc::default() }
     }
 
     /// The company's setup; `None` when there is no such company. Concurrent callers share one load.
@@ -199,14 +203,15 @@ impl Setups {
 
     async fn cached(&self, company: CompanyId) -> db::Result<Option<Arc<Setup>>> {
         let entry = self.entry(company.0);
-        let setup = entry.get_or_try_init(|| load(&self.db, company)).await?.clone();
+        let notice_mail = self.notice_mail.clone().filter(|_| company.0.is_nil());
+        let setup = entry.get_or_try_init(|| load(&self.db, company, notice_mail)).await?.clone();
         if setup.is_none() {
             self.forget(company.0);
         }
         Ok(setup)
     }
 
-    /// The platform's own webhook endpoints.
+    /// What the platform itself has: its webhook endpoints, the operator's mail account.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -241,7 +246,11 @@ impl Setups {
     }
 }
 
-async fn load(db: &Db, id: CompanyId) -> db::Result<Option<Arc<Setup>>> {
+async fn load(
+    db: &Db,
+    id: CompanyId,
+    notice_mail: Option<Arc<NoticeMail>>,
+) -> db::Result<Option<Arc<Setup>>> {
     let mut tx = db.company(id).read().await?;
     let Some(company) = store::companies::find(&mut tx, id.0).await? else { return Ok(None) };
     let Some(context) = context(&company) else { return Ok(None) };
@@ -251,6 +260,7 @@ async fn load(db: &Db, id: CompanyId) -> db::Result<Option<Arc<Setup>>> {
         external_id: company.external_id,
         notice_email: company.notice_email,
         test_mode: company.test_mode,
+        notice_mail,
         version: company.version,
         active: company.status == "active",
         context: Arc::new(context),

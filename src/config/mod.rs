@@ -3,6 +3,7 @@
 //! A variable is one row in [`variables`]; its flag, its place in the reference and its recognition follow from that.
 
 mod environment;
+mod notice_mail;
 mod parse;
 mod reader;
 mod reference;
@@ -19,6 +20,7 @@ use ipnet::IpNet;
 use url::Url;
 
 pub use environment::{Environment, Known};
+pub use notice_mail::NoticeMail;
 pub use reader::{Effective, Invalid, Origin, Problem};
 pub use reference::reference;
 pub use settings::Settings;
@@ -62,6 +64,8 @@ pub struct Config {
     pub allow_networks: Vec<IpNet>,
     /// `SANTRAL_SMTP_ALLOW_PLAINTEXT`: whether mail may go out unencrypted.
     pub smtp_allow_plaintext: bool,
+    /// `SANTRAL_NOTICE_SMTP_URL`: the operator's own mail account, for news to companies that have no other.
+    pub notice_mail: Option<NoticeMail>,
     /// `SANTRAL_CA_FILE`: further root certificates (PEM) that vendors' servers may show.
     pub ca_file: Option<PathBuf>,
     /// `SANTRAL_EGRESS_IPS`: shown where a vendor wants an allow-list.
@@ -120,6 +124,7 @@ impl Config {
             retention_days: reader.or(&var::RETENTION_DAYS, var::DEFAULT_RETENTION, parse::retention),
             allow_networks: reader.or(&var::ALLOW_NETWORKS, Vec::new(), parse::networks),
             smtp_allow_plaintext: reader.or(&var::SMTP_ALLOW_PLAINTEXT, false, parse::boolean),
+            notice_mail: reader.optional(&var::NOTICE_SMTP_URL, NoticeMail::parse),
             ca_file: reader.optional(&var::CA_FILE, parse::existing_file),
             egress_ips: reader.or(&var::EGRESS_IPS, Vec::new(), parse::addresses),
             log: reader.or(&var::LOG, "info".to_owned(), parse::log_filter),

@@ -146,6 +146,14 @@ pub const SMTP_ALLOW_PLAINTEXT: Variable = plain(
     "`false`",
     "Whether companies may use mail servers without encryption (`true` or `false`).",
 );
+pub const NOTICE_SMTP_URL: Variable = Variable {
+    name: "NOTICE_SMTP_URL",
+    value: "URL",
+    default: "none",
+    way: Way::Secret,
+    help: "The operator's own mail account, by which a company hears that a connection broke when it has no other \
+           connection that works: `smtps://<user>:<password>@<host>?from=<address>`, or `smtp://…` for STARTTLS.",
+};
 pub const CA_FILE: Variable = plain(
     "CA_FILE",
     "FILE",
@@ -182,6 +190,7 @@ pub const ALL: &[&Variable] = &[
     &RETENTION_DAYS,
     &ALLOW_NETWORKS,
     &SMTP_ALLOW_PLAINTEXT,
+    &NOTICE_SMTP_URL,
     &CA_FILE,
     &EGRESS_IPS,
     &LOG,

@@ -67,12 +67,16 @@ async fn due(app: &App, companies: &[CompanyId]) -> db::Result<Vec<Lane>> {
     Ok(due.map(|(company, id, _)| Lane { company, id }).collect())
 }
 
-/// A day after the last check, and a while longer that differs from connection to connection.
 fn is_due(connection: Uuid, checked_at: Micros, now: Micros) -> bool {
+    next_check(connection, checked_at) <= now
+}
+
+/// A day after the last check, and a while longer that differs from connection to connection.
+pub(super) fn next_check(connection: Uuid, checked_at: Micros) -> Micros {
     // The last half of a UUIDv7 is random.
     let (_, random) = connection.as_u64_pair();
     let spread = i64::try_from(random % SPREAD).unwrap_or(0);
-    checked_at.saturating_add(DAY).saturating_add(spread) <= now
+    checked_at.saturating_add(DAY).saturating_add(spread)
 }
 
 async fn check(app: &App, lane: Lane) {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::nightly::next_check;
 use super::words;
 use crate::app::App;
 use crate::clock::rfc3339;
@@ -19,7 +20,7 @@ use crate::faults::{Bug, planted};
 use crate::i18n::Lang;
 use crate::ids::{CompanyId, ConnectionId};
 use crate::store::connections::{self, ChannelDefault, Stored};
-use crate::store::oauth;
+use crate::store::{grants, oauth};
 
 /// All providers, the company's connections, and which of them its channels use.
 #[derive(Debug, Serialize, ToSchema)]
@@ -100,6 +101,9 @@ pub struct ConnectionView {
     pub label: String,
     /// The account as people know it.
     pub account: Option<String>,
+    /// Its owner's name, where the vendor tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_name: Option<String>,
     /// `active`, `inactive` or `error`.
     pub status: String,
     /// Why it is in `error`: `needs_reauth`, `rejected_credentials`, `insufficient_balance`, `misconfigured`.
@@ -112,6 +116,8 @@ pub struct ConnectionView {
     pub last_ok_at: Option<String>,
     pub last_error_at: Option<String>,
     pub checked_at: Option<String>,
+    /// When it is looked after next, without being used; null while it is switched off.
+    pub next_check_at: Option<String>,
     /// Where the vendor calls back with receipts and inbound messages, if it does; to be entered in its panel.
     pub webhook_url: Option<String>,
     pub settings: BTreeMap<String, String>,
@@ -138,6 +144,7 @@ pub async fn integrations(app: &App, setup: &Arc<Setup>, lang: Lang) -> AppResul
     let stored = connections::of_company(&mut tx, setup.id.0).await?;
     let defaults = connections::defaults(&mut tx, setup.id.0).await?;
     let apps = oauth::apps(&mut tx, setup.id.0).await?;
+    let names = grants::names(&mut tx, setup.id.0).await?;
     drop(tx);
     let is_available = |connector: &Connector| {
         connector.auth.oauth().is_none_or(|oauth| {
@@ -150,6 +157,7 @@ pub async fn integrations(app: &App, setup: &Arc<Setup>, lang: Lang) -> AppResul
         let connections = own.map(|connection| {
             let webhook_url = callback_url(app.services(), setup, connector, connection.id).ok().flatten();
             let mut view = show(connection, (webhook_url, set(app, setup, connection)), lang);
+            view.account_name = names.get(&connection.credential).cloned();
             if planted(Bug::ShowSecret)
                 && let Ok(secrets) = setup.credentials(&app.services().keyring, connection)
             {
@@ -273,6 +281,7 @@ fn show(
         id: ConnectionId(connection.id),
         label: connection.label.clone(),
         account: connection.account.clone(),
+        account_name: None,
         status: connection.status.clone(),
         reason: connection.reason.clone(),
         code: connection.detail.as_deref().and_then(words::code_of_stored).map(ToOwned::to_owned),
@@ -281,6 +290,10 @@ fn show(
         last_ok_at: connection.last_ok_at.map(rfc3339),
         last_error_at: connection.last_error_at.map(rfc3339),
         checked_at: connection.checked_at.map(rfc3339),
+        next_check_at: connection
+            .checked_at
+            .filter(|_| connection.status != "inactive")
+            .map(|checked_at| rfc3339(next_check(connection.id, checked_at))),
         webhook_url,
         settings: settings(connection).0,
         credentials_set,

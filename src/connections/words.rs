@@ -105,6 +105,11 @@ static SENTENCES: &[(&str, &str, &str)] = &[
         "The service does not allow this server's IP address; allow it in the service's settings.",
     ),
     (
+        "large_mail_not_permitted",
+        "3 MB’ı aşan e-postalar için ek izin gerekiyor; bağlantının sayfasında “Büyük eklere izin ver” seçeneğini kullanın.",
+        "E-mails over 3 MB need a further permission; use “Allow large attachments” on the connection's page.",
+    ),
+    (
         "grant_ended_google",
         "Google izni sona erdi: parola değişmiş, izin geri alınmış ya da altı ay kullanılmamış olabilir. Hesabı yeniden \
          bağlayın.",

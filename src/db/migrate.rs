@@ -1,6 +1,9 @@
 //! Migrations: numbered scripts per engine, applied once, under a lock, each in its own transaction.
 //!
-//! They expand first and contract a release later, so that nodes of version N and N−1 run side by side.
+//! They expand first and contract a release later, so that nodes of version N and N−1 run side by side. Which ones a
+//! database has is written down one by one: one that came into the program later than a higher number is not skipped.
+
+use std::collections::BTreeSet;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
@@ -44,8 +47,14 @@ pub fn latest_version() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 
+/// Those that a database does not have yet, in order.
+fn missing<'a>(all: &'a [Migration], has: &BTreeSet<i64>) -> Vec<&'a Migration> {
+    all.iter().filter(|migration| !has.contains(&migration.version)).collect()
+}
+
 sql! {
-    APPLIED = "select coalesce(max(version), 0) as version from schema_migrations";
+    NEWEST = "select coalesce(max(version), 0) as version from schema_migrations";
+    APPLIED = "select version from schema_migrations";
     RECORD = "insert into schema_migrations (version, name) values ($1, $2)";
 }
 
@@ -54,7 +63,7 @@ sql! {
 /// # Errors
 /// When the database cannot be read.
 pub async fn schema_version(tx: &mut Tx) -> super::Result<i64> {
-    tx.fetch_one(&APPLIED, args![]).await?.i64("version")
+    tx.fetch_one(&NEWEST, args![]).await?.i64("version")
 }
 
 fn failed(migration: &Migration) -> impl FnOnce(sqlx::Error) -> OpenError {
@@ -72,9 +81,10 @@ pub(super) async fn sqlite(db: &Db) -> Result<Vec<i64>, OpenError> {
              (version integer primary key, name text not null) strict",
         )
         .await?;
-    let version = schema_version(&mut tx).await?;
+    let rows = tx.fetch_all(&APPLIED, args![]).await?;
+    let has: BTreeSet<i64> = rows.iter().map(|row| row.i64("version")).collect::<super::Result<_>>()?;
     let mut applied = Vec::new();
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
+    for migration in missing(MIGRATIONS, &has) {
         engine.script(&mut tx, migration.sqlite).await.map_err(failed(migration))?;
         tx.execute(&RECORD, args![migration.version, migration.name]).await?;
         applied.push(migration.version);
@@ -91,17 +101,16 @@ pub(super) async fn postgres_where_allowed(
     owner_is_named: bool,
 ) -> Result<(), OpenError> {
     let mut connection = connect(owner).await?;
-    let version = version_seen_by(&mut connection).await.map_err(may_not_see)?;
-    if version >= latest_version() {
-        return Ok(());
-    }
+    let has = applied_seen_by(&mut connection).await.map_err(may_not_see)?;
+    let missing = missing(MIGRATIONS, &has);
+    let Some(first) = missing.first() else { return Ok(()) };
     drop(connection);
     postgres(owner).await.map(drop).map_err(|error| {
         let cause = error.to_string();
         let hint = if owner_is_named { "" } else { " with SANTRAL_DATABASE_OWNER_URL" };
         OpenError::SchemaBehind {
-            found: version,
-            needed: latest_version(),
+            found: has.last().copied().unwrap_or(0),
+            needed: first.version,
             hint: format!("{hint} ({cause})"),
         }
     })
@@ -124,9 +133,9 @@ pub(super) async fn postgres(owner: &PgConnectOptions) -> Result<Vec<i64>, OpenE
     run(&mut tx, format!("select pg_advisory_xact_lock({LOCK})")).await.map_err(step("lock"))?;
     run(&mut tx, roles()).await.map_err(step("roles"))?;
     run(&mut tx, schema()).await.map_err(step("schema"))?;
-    let version = applied(&mut tx).await?;
+    let has = applied(&mut tx).await?;
     let mut done = Vec::new();
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
+    for migration in missing(MIGRATIONS, &has) {
         run(&mut tx, migration.postgres.to_owned()).await.map_err(failed(migration))?;
         sqlx::query("insert into schema_migrations (version, name) values ($1, $2)")
             .bind(migration.version)
@@ -149,20 +158,18 @@ async fn run(connection: &mut PgConnection, script: String) -> sqlx::Result<()> 
     sqlx::raw_sql(AssertSqlSafe(script)).execute(connection).await.map(drop)
 }
 
-async fn applied(connection: &mut PgConnection) -> sqlx::Result<i64> {
-    sqlx::query("select coalesce(max(version), 0) from schema_migrations")
-        .fetch_one(connection)
-        .await?
-        .try_get(0)
+async fn applied(connection: &mut PgConnection) -> sqlx::Result<BTreeSet<i64>> {
+    let rows = sqlx::query("select version from schema_migrations").fetch_all(connection).await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
 }
 
-async fn version_seen_by(connection: &mut PgConnection) -> sqlx::Result<i64> {
+async fn applied_seen_by(connection: &mut PgConnection) -> sqlx::Result<BTreeSet<i64>> {
     let exists: bool = sqlx::query("select to_regclass('santral.schema_migrations') is not null")
         .fetch_one(&mut *connection)
         .await?
         .try_get(0)?;
     if !exists {
-        return Ok(0);
+        return Ok(BTreeSet::new());
     }
     // A server's login sees the table through the app role.
     let mut tx = connection.begin().await?;
@@ -265,5 +272,19 @@ mod tests {
     fn versions_count_up_from_one() {
         let versions: Vec<_> = MIGRATIONS.iter().map(|migration| migration.version).collect();
         assert!(versions.is_sorted_by(|a, b| a < b) && versions.first() == Some(&1), "{versions:?}");
+    }
+
+    #[test]
+    fn what_is_missing_is_missing_wherever_it_stands() {
+        let missing = |has: &[i64]| {
+            let has = has.iter().copied().collect();
+            missing(MIGRATIONS, &has).iter().map(|migration| migration.version).collect::<Vec<_>>()
+        };
+        let all: Vec<_> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+        assert_eq!(missing(&[]), all);
+        assert_eq!(missing(&[1, 3, 4, 5, 6, 7, 8, 9]).first(), Some(&2));
+        // A newer program's are none of this one's business.
+        let newer: Vec<_> = all.iter().copied().chain([1_000]).collect();
+        assert_eq!(missing(&newer), Vec::<i64>::new());
     }
 }

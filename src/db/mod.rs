@@ -53,7 +53,7 @@ pub enum OpenError {
     #[error("{0}")]
     Isolation(String),
     #[error(
-        "the database schema is at version {found}, this program needs {needed}: run `santral migrate`{hint}"
+        "the database schema lacks version {needed} (its newest is {found}): run `santral migrate`{hint}"
     )]
     SchemaBehind { found: i64, needed: i64, hint: String },
     #[error("cannot open {place}: {cause}")]

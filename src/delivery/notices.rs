@@ -128,7 +128,7 @@ pub struct Change<'a> {
 }
 
 /// A notice for every endpoint that wants to hear of a connection's new status, and an e-mail to the company's own
-/// address, through another connection.
+/// address, through another connection or the operator's mail account.
 pub fn of_connection(
     setup: &Setup,
     platform: Option<&Arc<Setup>>,
@@ -147,7 +147,7 @@ pub fn of_connection(
     listeners(setup, platform, event_type)
         .into_iter()
         .filter_map(|webhook| notice(webhook.id, setup.id.0, event_type, (&data, None), at))
-        .chain(mail::of_connection(setup, change, at))
+        .chain(mail::of_connection(setup, platform, change, at))
         .collect()
 }
 

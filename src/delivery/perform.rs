@@ -479,12 +479,13 @@ impl<'a> Port<'a> {
         let deadline = target.connector.deadline();
         let base_url = services.overrides.get(target.connector.id);
         let trust = if base_url.is_some() { Trust::Operator } else { Trust::Tenant };
+        let smtp_trust = if target.by_operator { Trust::Operator } else { Trust::Tenant };
         let holder = engine.clone();
         let permit: crate::outbound::Permit = Arc::new(move || holder.0.lease.holds(term));
         let pool = PoolKey { connection: lane.id, version: target.version };
         Self {
             http: Box::new(services.outbound.http(trust, deadline, Some(permit.clone()))),
-            smtp: Box::new(services.outbound.smtp(Trust::Tenant, pool, deadline, Some(permit))),
+            smtp: Box::new(services.outbound.smtp(smtp_trust, pool, deadline, Some(permit))),
             target,
             base_url,
             now: services.clock.now(),

@@ -8,10 +8,15 @@ use uuid::Uuid;
 use super::Services;
 use super::lanes::Lane;
 use crate::companies::setup::{Setup, settings};
+use crate::config::NoticeMail;
 use crate::db;
 use crate::faults::{Bug, planted};
 use crate::messaging::links::{self, Purpose};
 use crate::vault::VaultError;
+
+/// The lane of the operator's own mail account. Ids of connections and endpoints are made of the time and chance, so none
+/// is this one.
+pub(crate) const OPERATORS_MAIL: Uuid = Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001);
 
 /// What a call needs of the other side.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub(crate) struct Target {
     pub version: u64,
     /// Whose webhook endpoint it is, if it is one.
     pub webhook_of: Option<Uuid>,
+    /// The operator named the address: it may be anywhere.
+    pub by_operator: bool,
 }
 
 /// A lane that leads nowhere now.
@@ -54,6 +61,10 @@ pub(crate) async fn resolve(
         return Ok(of_webhook(services, setup, lane.id));
     }
     let platform = services.setups.platform().await?;
+    if lane.id == OPERATORS_MAIL {
+        let mail = platform.and_then(|platform| platform.notice_mail.clone());
+        return Ok(mail.map(|mail| of_operator(&mail)).ok_or(Blocked::Gone));
+    }
     let platform = platform.filter(|platform| platform.webhook(lane.id).is_some());
     Ok(match platform {
         Some(platform) => of_webhook(services, &platform, lane.id),
@@ -92,7 +103,21 @@ fn of_connection(
         grant,
         version: connection.secret_version.unsigned_abs(),
         webhook_of: None,
+        by_operator: false,
     })
+}
+
+fn of_operator(mail: &NoticeMail) -> Target {
+    Target {
+        connector: &santral_connectors::email::smtp::CONNECTOR,
+        callback_url: None,
+        settings: mail.settings(),
+        credentials: mail.credentials(),
+        grant: None,
+        version: 0,
+        webhook_of: None,
+        by_operator: true,
+    }
 }
 
 /// The address that a connection's vendor calls back, where vendors of its kind do.
@@ -126,6 +151,7 @@ fn of_webhook(services: &Services, setup: &Setup, id: Uuid) -> Result<Target, Bl
         grant: None,
         version: 0,
         webhook_of: Some(webhook.owner),
+        by_operator: false,
     })
 }
 

@@ -17,6 +17,7 @@ use super::{TOO_LATE, refresh_at};
 use crate::clock::{Clock, Micros};
 use crate::companies::setup::Setup;
 use crate::db::{self, Db};
+use crate::faults::{Point, reach};
 use crate::ids::{CompanyId, CredentialId};
 use crate::outbound::Outbound;
 use crate::random;
@@ -68,10 +69,11 @@ pub(super) async fn fetch(
         if let Some(why) = &opened.stored.dead {
             return Err(Trouble::Vendor(over(why)));
         }
-        if let Some(lease) = Lease::take(fetcher, &opened.stored).await?
-            && let Some(token) = ask(fetcher, setup, opened, &lease).await?
-        {
-            return Ok(token);
+        if let Some(lease) = Lease::take(fetcher, &opened.stored).await? {
+            reach(Point::TokenLeased);
+            if let Some(token) = ask(fetcher, setup, opened, &lease).await? {
+                return Ok(token);
+            }
         }
         let jitter = LOOK_AGAIN.mul_f64(0.5 + random::fraction());
         tokio::time::sleep(jitter).await;
@@ -150,6 +152,7 @@ async fn ask(
     };
     let token = match answered {
         Ok(tokens) => {
+            reach(Point::TokenAnswered);
             let expires_at = began + i64::try_from(tokens.expires_in.as_micros()).unwrap_or(i64::MAX / 2);
             let secret = opened.secret.after(&tokens);
             store(fetcher, setup, &opened, (secret, expires_at)).await
@@ -244,6 +247,7 @@ async fn store(
         };
         match stored.await {
             Ok(true) => {
+                reach(Point::TokenStored);
                 return Ok(Token {
                     credentials: secret.for_connector(&opened.stored.label),
                     version: opened.stored.version + 1,

@@ -1,5 +1,7 @@
 //! `grants` with the `credentials` they give, and the system table `grant_holders`.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use crate::clock::Micros;
@@ -47,6 +49,7 @@ sql! {
     OF_COMPANY = "select g.*, k.secret, k.version from grants g
         join credentials k on k.company_id = g.company_id and k.id = g.credential_id
         where g.company_id = $1 order by g.credential_id";
+    NAMES = "select credential_id, name from grants where company_id = $1 and name is not null";
     PUT = "insert into grants (company_id, credential_id, idp, client_id, own_app, subject, label, name, scopes,
             expires_at, refresh_at, tries, dead, granted_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, null, $12)
@@ -124,6 +127,12 @@ pub async fn of_account(
 
 pub async fn of_company(tx: &mut Tx, company: Uuid) -> Result<Vec<Stored>> {
     tx.fetch_all(&OF_COMPANY, args![company]).await?.iter().map(stored).collect()
+}
+
+/// The names of the accounts' owners, by credential.
+pub async fn names(tx: &mut Tx, company: Uuid) -> Result<HashMap<Uuid, String>> {
+    let rows = tx.fetch_all(&NAMES, args![company]).await?;
+    rows.iter().map(|row| Ok((row.uuid("credential_id")?, row.text("name")?))).collect()
 }
 
 /// A grant that was just given, new or again.

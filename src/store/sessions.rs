@@ -49,6 +49,7 @@ sql! {
     OPEN = "update sessions set hash = $3, framed = $4, used_at = $5, expires_at = $6
         where company_id = $1 and link_hash = $2 and hash is null and expires_at > $5 returning *";
     FIND = "select * from sessions where company_id = $1 and hash = $2";
+    OF_ID = "select * from sessions where company_id = $1 and id = $2 and hash is not null";
     USED = "update sessions set used_at = $3 where company_id = $1 and id = $2";
     SET_LOCALE = "update sessions set locale = $3 where company_id = $1 and id = $2";
     DELETE = "delete from sessions where company_id = $1 and id = $2";
@@ -107,6 +108,11 @@ pub async fn open(
 
 pub async fn find(tx: &mut Tx, company: Uuid, hash: &[u8]) -> Result<Option<Stored>> {
     tx.fetch_optional(&FIND, args![company, hash.to_vec()]).await?.as_ref().map(stored).transpose()
+}
+
+/// The session of this id; a link that nobody has opened is none.
+pub async fn of_id(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<Option<Stored>> {
+    tx.fetch_optional(&OF_ID, args![company, id]).await?.as_ref().map(stored).transpose()
 }
 
 /// Writes down that it was used.

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use super::error_page;
 use super::visitor::Visitor;
 use crate::app::AppState;
-use crate::audit::{self, Actor};
+use crate::audit::{self, Author};
 use crate::config::Config;
 use crate::error::{AppError, Code};
 use crate::i18n::Lang;
@@ -82,13 +82,13 @@ impl Note {
         Some(Self {
             action: route.to_owned(),
             target: request.uri().path().to_owned(),
-            address: address(peer, request.headers()),
+            address: browser_address(peer, request.headers()),
         })
     }
 
     async fn record(&self, app: &AppState, session: &Session) -> crate::db::Result<()> {
         let deed = (self.action.as_str(), self.target.as_str(), self.address.as_str());
-        audit::record(app, session.company, &Actor::of(session), deed).await
+        audit::record(app, session.company, &Author::of(&session.actor()), deed).await
     }
 }
 
@@ -99,7 +99,7 @@ fn is_about_oneself(request: &Request) -> bool {
 }
 
 /// The browser's address: behind a proxy on this machine or its network, the one that the proxy saw.
-pub(crate) fn address(peer: Option<IpAddr>, headers: &HeaderMap) -> String {
+pub fn browser_address(peer: Option<IpAddr>, headers: &HeaderMap) -> String {
     let is_near = |ip: IpAddr| match ip {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local(),
@@ -164,9 +164,12 @@ mod tests {
         headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.9".parse().expect("a header"));
         let near = Some(IpAddr::from([127, 0, 0, 1]));
         let far = Some(IpAddr::from([198, 51, 100, 7]));
-        assert_eq!(address(near, &headers), "203.0.113.9");
-        assert_eq!(address(far, &headers), "198.51.100.7");
+        assert_eq!(browser_address(near, &headers), "203.0.113.9");
+        assert_eq!(browser_address(far, &headers), "198.51.100.7");
         headers.insert("x-forwarded-for", "<script>".parse().expect("a header"));
-        assert_eq!((address(near, &headers), address(None, &headers)), ("127.0.0.1".into(), "–".into()));
+        assert_eq!(
+            (browser_address(near, &headers), browser_address(None, &headers)),
+            ("127.0.0.1".into(), "–".into())
+        );
     }
 }

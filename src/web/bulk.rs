@@ -185,17 +185,23 @@ fn line(v: &Visitor, cells: &[String]) -> String {
     format!("{}\r\n", cells.join(part))
 }
 
-/// A cell that no spreadsheet takes for a formula (OWASP, CSV injection).
+/// What a cell must not begin with, or a spreadsheet may take it for a formula (OWASP, CSV injection).
+const FORMULA_STARTS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
+/// A cell that no spreadsheet takes for a formula.
 fn quoted(cell: &str) -> String {
+    // First, for what hides behind a null would be the beginning once it is gone.
+    let cell = cell.replace('\0', "");
     let is_phone =
         cell.strip_prefix('+').is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
-    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_phone;
-    let guard = if is_formula { "'" } else { "" };
-    format!("\"{guard}{}\"", cell.replace('"', "\"\"").replace('\0', ""))
+    let guard = if cell.starts_with(FORMULA_STARTS) && !is_phone { "'" } else { "" };
+    format!("\"{guard}{}\"", cell.replace('"', "\"\""))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -208,5 +214,33 @@ mod tests {
             (quoted("@x"), quoted("-1"), quoted("")),
             ("\"'@x\"".into(), "\"'-1\"".into(), "\"\"".into())
         );
+    }
+
+    /// What a spreadsheet reads from two cells.
+    fn read_back(cells: [&str; 2]) -> Vec<String> {
+        let line = format!("{};{}\r\n", quoted(cells[0]), quoted(cells[1]));
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(false).delimiter(b';').from_reader(line.as_bytes());
+        let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.unwrap()).collect();
+        assert_eq!(rows.len(), 1, "{line:?} is one row");
+        rows[0].iter().map(str::to_owned).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_cells_stay_cells(
+            first in r#"[\x00=+@\-\t\r\n＝＋－＠'"; ]{0,4}(cmd\|' /C calc'!A0|HYPERLINK\("http://x"\)|SUM\(1;2\)|1\+1)?["';\r\n\x00]{0,3}"#,
+            second in any::<String>(),
+        ) {
+            let cells = read_back([&first, &second]);
+            prop_assert_eq!(cells.len(), 2);
+            for (cell, given) in cells.iter().zip([&first, &second]) {
+                let is_number =
+                    cell.strip_prefix('+').is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+                prop_assert!(!cell.starts_with(FORMULA_STARTS) || is_number, "{:?}", cell);
+                let given = given.replace('\0', "");
+                prop_assert_eq!(cell.strip_prefix('\'').filter(|_| *cell != given).unwrap_or(cell), &given);
+            }
+        }
     }
 }

@@ -51,21 +51,20 @@ async fn load(v: &Visitor, id: ConnectionId) -> AppResult<(ProviderView, Connect
 async fn show(v: Visitor, Id(id): Id<ConnectionId>, Asked(query): Asked) -> AppResult<Markup> {
     let (provider, connection) = load(&v, id).await?;
     let filled = stored(&connection);
-    let words = html! { (done(&v, query.get("done"))) (consent_again(&v, &provider, &connection)) };
+    let words = html! {
+        (done(&v, query.get("done").or_else(|| query.get("oauth"))))
+        (consent_again(&v, &provider, &connection))
+        (super::consent::more(&v, &provider, &connection).await?)
+    };
     Ok(page(&v, (&provider, &connection), &filled, &words))
 }
 
 /// The way back to the consent page, for a connection whose grant is over.
 fn consent_again(v: &Visitor, provider: &ProviderView, connection: &ConnectionView) -> Markup {
     let needs = connection.reason.as_deref() == Some("needs_reauth") && v.may(Right::Configure);
-    let Some(idp) = provider.idp.filter(|_| needs) else { return html! {} };
-    let back = v.to(&format!("/app/connections/{}", connection.id));
-    let route =
-        format!("/api/integrations/oauth/{idp}/authorize?connection={}&return_url={back}", connection.id);
-    html! {
-        // The consent page shows in no frame.
-        p { a.btn.pri href=(v.to(&route)) target=[v.framed.then_some("_blank")] { (t!(v, "connect-again")) } }
-    }
+    let address = super::consent::address(v, provider, (Some(connection), false)).filter(|_| needs);
+    let Some(address) = address else { return html! {} };
+    html! { p { a.btn.pri href=(address) { (t!(v, "connect-again")) } } }
 }
 
 fn stored(connection: &ConnectionView) -> Filled<'_> {
@@ -171,7 +170,9 @@ fn heading(v: &Visitor, provider: &ProviderView, connection: &ConnectionView) ->
                         bdi { (connection.label) } " "
                         (connection_badge(v, &connection.status, connection.reason.as_deref()))
                     }
-                    p.sub { (provider.name) @if let Some(account) = &connection.account { " · " bdi { (account) } } }
+                    p.sub { (provider.name) @if let Some(account) = &connection.account { " · " bdi { (account) } }
+                        @if let Some(name) = &connection.account_name { " · " bdi { (name) } }
+                    }
                 }
             }
             div.acts {
@@ -258,6 +259,7 @@ fn facts(v: &Visitor, connection: &ConnectionView) -> Markup {
                     dt { (t!(v, "connected-at")) } dd { (ago(v, parse(&connection.connected_at))) }
                     (row(t!(v, "last-ok"), &connection.last_ok_at))
                     (row(t!(v, "last-check"), &connection.checked_at))
+                    @if let Some(at) = &connection.next_check_at { dt { (t!(v, "next-check")) } dd { (super::parts::time(v, parse(at))) } }
                     (row(t!(v, "last-error"), &connection.last_error_at))
                     dt { (t!(v, "id")) } dd { code { (connection.id) } }
                 }
@@ -310,9 +312,13 @@ async fn ask(v: Visitor, Id(id): Id<ConnectionId>) -> AppResult<Markup> {
     Ok(layout::page(&v, &page, &body))
 }
 
-async fn disconnect(v: Visitor, Id(id): Id<ConnectionId>, Posted(_): Posted) -> AppResult<Redirect> {
+async fn disconnect(v: Visitor, Id(id): Id<ConnectionId>, Posted(_): Posted) -> AppResult<Response> {
     v.require(Right::Configure)?;
     let (_, connector) = find(&v.setup, id)?;
-    remove(&v.app, &v.setup, id, v.lang).await?;
-    Ok(Redirect::to(&v.to(&format!("/app/integrations/{}?done=disconnected", slug(connector.category)))))
+    let removed = remove(&v.app, &v.setup, id, v.lang).await?;
+    if let Some(detail) = removed.detail {
+        return Ok(super::consent::gone(&v, connector, &detail).into_response());
+    }
+    let to = format!("/app/integrations/{}?done=disconnected", slug(connector.category));
+    Ok(Redirect::to(&v.to(&to)).into_response())
 }

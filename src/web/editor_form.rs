@@ -3,15 +3,17 @@
 use serde_json::{Map, Value, json};
 
 use super::automation_parts::{Span, actions, text};
+use super::editor_rows;
 use super::visitor::Fields;
 
-/// What an action can be, with the channel it goes through.
-pub(super) const OPERATIONS: [(&str, &str); 5] = [
+/// What an action can be, with the channel it goes through; rows go through none.
+pub(super) const OPERATIONS: [(&str, &str); 6] = [
     ("send_email", "email"),
     ("send_sms", "sms"),
     ("send_whatsapp", "whatsapp"),
     ("post_chat", "chat"),
     ("post_webhook", "webhook"),
+    (editor_rows::OPERATION, ""),
 ];
 /// The texts of an action that stand in fields of their own.
 const TEXTS: [&str; 6] = ["to", "reply_to", "subject", "text", "html", "template"];
@@ -76,6 +78,9 @@ fn action(form: &Fields, index: usize, old: Option<&Value>) -> Value {
     // What the form has no field for, such as attachments, stays as it is.
     let mut made = old.and_then(Value::as_object).cloned().unwrap_or_default();
     TEXTS.into_iter().chain(["connection"]).for_each(|name| drop(made.remove(name)));
+    if operation == editor_rows::OPERATION {
+        return editor_rows::action(form, index, made);
+    }
     made.insert("operation".to_owned(), operation.into());
     made.extend(channel.map(|channel| ("channel".to_owned(), channel.into())));
     if let Some(connection) = field("connection") {
@@ -104,6 +109,10 @@ pub(super) fn rearrange(definition: &mut Value, what: &str) -> bool {
             let Some((operation, channel)) = OPERATIONS.iter().find(|(known, _)| *known == object) else {
                 return false;
             };
+            if *operation == editor_rows::OPERATION {
+                list.push(editor_rows::blank());
+                return true;
+            }
             let to = match *channel {
                 "email" => "{{ data.customer.email }}",
                 "sms" | "whatsapp" => "{{ data.customer.phone }}",

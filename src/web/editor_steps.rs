@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::automation_parts::{actions, event_name, text, timing, trigger};
 use super::delivery_parts::operation;
 use super::editor_form::{OPERATIONS, places, timing_kind};
+use super::editor_rows;
 use super::icons::{self, Icon};
 use super::parts::channel_icon;
 use super::texts::t;
@@ -59,7 +60,7 @@ impl Steps<'_> {
             @if v.may(Right::Configure) {
                 div.flex.w role="group" aria-label=(t!(v, "action-add")) {
                     span.muted.sm.flex { (icons::PLUS) (t!(v, "action-add")) }
-                    @for (name, channel) in OPERATIONS.iter().filter(|(_, channel)| is_served(channel)) {
+                    @for (name, channel) in OPERATIONS.iter().filter(|(name, channel)| is_served(name, channel)) {
                         button.btn.sm name="do" value=(format!("add-{name}")) { (channel_icon(channel)) (operation(v, name)) }
                     }
                 }
@@ -213,6 +214,11 @@ impl Steps<'_> {
 
     fn action_fields(&self, index: usize, action: &Value) -> Markup {
         let v = self.v;
+        if text(action, "operation") == editor_rows::OPERATION {
+            let sample =
+                catalogue::find(trigger(&self.work.definition)).map(|known| places(known.sample_data()));
+            return editor_rows::show(v, index, action, &sample.unwrap_or_default());
+        }
         let channel = text(action, "channel");
         let field = |name: &str| format!("actions.{index}.{name}");
         let id = |name: &str| format!("a{index}-{name}");
@@ -321,7 +327,10 @@ impl Steps<'_> {
     }
 }
 
-fn is_served(channel: &str) -> bool {
+fn is_served(name: &str, channel: &str) -> bool {
+    if name == editor_rows::OPERATION {
+        return editor_rows::is_served();
+    }
     REGISTRY.iter().any(|connector| connector.channel.map(Channel::as_str) == Some(channel))
 }
 

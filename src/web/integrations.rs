@@ -48,7 +48,7 @@ async fn show(v: Visitor, Path(category): Path<String>, Asked(query): Asked) -> 
     let own = |provider: &&ProviderView| provider.category == category;
     let body = html! {
         (head(&html! { (t!(v, "nav-integrations")) }, &t!(v, "integrations-sub"), &html! {}))
-        (done(&v, query.get("done")))
+        (done(&v, query.get("done").or_else(|| query.get("oauth"))))
         (attention(&v, &all))
         (tabs(&v, &all, category))
         @for channel in channels_of(category) { (defaults(&v, &all, channel)) }
@@ -292,9 +292,8 @@ fn offer(v: &Visitor, provider: &ProviderView, preset: Option<(&str, &str)>) -> 
                     p.sub { @if preset.is_some() { (t!(v, "offer-preset", provider = provider.name)) } @else { (t!(v, "offer-fields")) } }
                 }
                 @if v.may(Right::Configure) && provider.available {
-                    @let consent = consent(v, provider);
-                    @let blank = consent.is_some() && v.framed;
-                    a.btn.sm href=(consent.unwrap_or_else(|| v.to(&route))) target=[blank.then_some("_blank")]
+                    @let consent = super::consent::address(v, provider, (None, false));
+                    a.btn.sm href=(consent.unwrap_or_else(|| v.to(&route)))
                         aria-label=(t!(v, "connect-named", name = title)) { (t!(v, "connect")) }
                 } @else if !provider.available {
                     (badge("off", icons::LOCK, &t!(v, "offer-closed")))
@@ -302,15 +301,6 @@ fn offer(v: &Visitor, provider: &ProviderView, preset: Option<(&str, &str)>) -> 
             }
         }
     }
-}
-
-/// The way to the consent page, for a provider that is connected there.
-fn consent(v: &Visitor, provider: &ProviderView) -> Option<String> {
-    let idp = provider.idp?;
-    let back = v.to(&format!("/app/integrations/{}", slug(provider.category)));
-    let route =
-        format!("/api/integrations/oauth/{idp}/authorize?services={}&return_url={back}", provider.provider);
-    Some(v.to(&route))
 }
 
 async fn choose(v: Visitor, Path(channel): Path<String>, Posted(form): Posted) -> AppResult<Response> {

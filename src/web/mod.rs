@@ -11,6 +11,7 @@ mod bulk;
 mod chart;
 mod connect;
 mod connection;
+mod consent;
 mod console;
 mod deliveries;
 mod delivery;
@@ -18,6 +19,7 @@ mod delivery_parts;
 mod developer;
 mod editor;
 mod editor_form;
+mod editor_rows;
 mod editor_steps;
 mod enter;
 mod error_page;
@@ -39,7 +41,8 @@ mod timeline;
 mod visitor;
 mod welcome;
 
-pub(crate) use around::address;
+pub use around::browser_address;
+
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::any;
@@ -54,6 +57,7 @@ pub fn routes(app: &AppState) -> Router<AppState> {
         .merge(integrations::routes())
         .merge(connect::routes())
         .merge(connection::routes())
+        .merge(consent::routes())
         .merge(deliveries::routes())
         .merge(bulk::routes())
         .merge(automations::routes())

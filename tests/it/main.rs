@@ -35,6 +35,8 @@ mod messaging_receipts;
 #[cfg(test)]
 mod messaging_scenarios;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod oauth;

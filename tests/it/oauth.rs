@@ -8,6 +8,7 @@ mod grants;
 mod nodes;
 mod notices;
 mod outlook;
+mod session;
 mod sheets;
 mod tokens;
 
@@ -17,7 +18,7 @@ use santral_sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 
 use super::support::client::Client;
-use super::support::consent::{Browser, Choice, Page, allow};
+use super::support::consent::{Browser, Choice, Page, allow, point};
 use super::support::server::{Engine, Env, Server};
 
 /// A server that knows the sandbox as Google and Microsoft, and a company on it.
@@ -26,19 +27,6 @@ struct Place {
     sandbox: Sandbox,
     company: String,
     api: Client,
-}
-
-/// Points a server at the sandbox.
-fn point(env: &mut Env, sandbox: &Sandbox) {
-    let url = sandbox.http_url();
-    for idp in ["GOOGLE", "MICROSOFT"] {
-        env.set(&format!("SANTRAL_OAUTH_{idp}_URL"), &url);
-        env.set(&format!("SANTRAL_OAUTH_{idp}_CLIENT_ID"), "santral-tests");
-        env.set(&format!("SANTRAL_OAUTH_{idp}_CLIENT_SECRET"), CLIENT_SECRET);
-    }
-    for provider in ["GMAIL", "OUTLOOK", "GOOGLE_SHEETS"] {
-        env.set(&format!("SANTRAL_PROVIDER_{provider}_URL"), &url);
-    }
 }
 
 impl Place {

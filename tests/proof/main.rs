@@ -22,6 +22,8 @@ mod knobs;
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
+mod refresh;
+#[cfg(test)]
 mod rls;
 #[cfg(test)]
 mod secrets;

@@ -7,6 +7,7 @@ mod fairness;
 mod latency;
 mod memory;
 mod nodes;
+mod refresh;
 mod smtp;
 mod throughput;
 
@@ -43,6 +44,8 @@ pub enum Scenario {
     Smtp,
     /// What a second node adds when the vendor takes 100 ms to answer.
     Nodes,
+    /// 10,000 access tokens that end in the same hour.
+    Refresh,
 }
 
 /// What a run needs to know.
@@ -68,6 +71,9 @@ pub struct Sizes {
     pub queue: usize,
     pub mails: usize,
     pub starts: usize,
+    /// Accounts connected by consent, and how long their access tokens are good for: an hour in short.
+    pub grants: usize,
+    pub token_lifetime: Duration,
 }
 
 impl Sizes {
@@ -79,6 +85,8 @@ impl Sizes {
         queue: 100_000,
         mails: 5_000,
         starts: 10,
+        grants: 10_000,
+        token_lifetime: Duration::from_secs(900),
     };
     /// To see that everything works; says little about the targets.
     pub const QUICK: Self = Self {
@@ -89,6 +97,8 @@ impl Sizes {
         queue: 20_000,
         mails: 1_000,
         starts: 3,
+        grants: 200,
+        token_lifetime: Duration::from_secs(60),
     };
 
     fn time(&self) -> Duration {
@@ -113,6 +123,7 @@ impl Bench {
             Scenario::ColdStart => cold_start::run(self).await,
             Scenario::Smtp => smtp::run(self).await,
             Scenario::Nodes => nodes::run(self).await,
+            Scenario::Refresh => refresh::run(self).await,
         }
     }
 

@@ -27,7 +27,7 @@ pub struct OAuth {
     pub idp: &'static Idp,
     /// Without these it cannot work.
     pub scopes: &'static [&'static str],
-    /// Asked for too; without them something less important does not work.
+    /// Asked for only when wanted; without them something less important does not work.
     pub optional_scopes: &'static [&'static str],
     /// Its check asks the identity provider, so the address configured for that one holds for it.
     pub check_asks_idp: bool,

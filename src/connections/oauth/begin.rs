@@ -56,12 +56,7 @@ pub async fn begin(app: &App, setup: &Arc<Setup>, idp: &'static Idp, wish: &Wish
     };
     tx.commit().await?;
 
-    let scopes: Vec<&str> = wish
-        .connectors(idp)
-        .iter()
-        .filter_map(|connector| connector.auth.oauth())
-        .flat_map(|oauth| oauth.scopes.iter().chain(oauth.optional_scopes).copied())
-        .collect();
+    let scopes = scopes(idp, wish, granted.as_ref());
     let asked = Authorize {
         client_id: &client.id,
         redirect_uri: &redirect_uri(app, idp),
@@ -79,6 +74,19 @@ pub async fn begin(app: &App, setup: &Arc<Setup>, idp: &'static Idp, wish: &Wish
         LASTS / 1_000_000,
     );
     Ok(Begun { location, cookie })
+}
+
+/// As few as can be: an optional one only when it is wished for, or when the connection that is to work again has it.
+fn scopes(idp: &Idp, wish: &Wish, granted: Option<&grants::Stored>) -> Vec<&'static str> {
+    let has: Vec<String> =
+        granted.map(|grant| grant.scopes.split(' ').map(str::to_owned).collect()).unwrap_or_default();
+    let services = wish.connectors(idp);
+    let services = services.iter().filter_map(|connector| connector.auth.oauth());
+    let wanted = services.flat_map(|oauth| {
+        let more = oauth.optional_scopes.iter().filter(|scope| wish.optional || idp.has_scope(&has, scope));
+        oauth.scopes.iter().chain(more).copied()
+    });
+    wanted.collect()
 }
 
 /// A cookie that comes along when the vendor sends the browser back (a top-level navigation), and that no script sees.

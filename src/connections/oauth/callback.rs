@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
+use axum::http::header::COOKIE;
 use santral_connectors::idp::Idp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,21 +19,29 @@ use crate::app::App;
 use crate::companies::setup::Setup;
 use crate::db;
 use crate::error::AppError;
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, SessionId};
+use crate::sessions::{self, Actor};
 use crate::store::oauth::{self, Flow};
 use crate::tokens::TokenHash;
 
 /// Longer ones are no answers of a consent page.
 const LONGEST_QUERY: usize = 8 * 1024;
 
-/// The parameters of an answer (RFC 6749 §4.1.2, RFC 9207). Others are of no interest.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Answer {
-    state: Option<String>,
-    code: Option<String>,
-    error: Option<String>,
-    error_description: Option<String>,
-    iss: Option<String>,
+/// The parameters of an answer (RFC 6749 §4.1.2, RFC 9207). Others are of no interest. Its `Debug` shows none: a code
+/// is a secret.
+#[derive(Default, PartialEq, Eq)]
+pub struct Answer {
+    pub state: Option<String>,
+    pub code: Option<String>,
+    pub error: Option<String>,
+    pub error_description: Option<String>,
+    pub iss: Option<String>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
 }
 
 /// What was connected.
@@ -42,6 +52,8 @@ pub struct Done {
     pub return_url: Option<String>,
     /// A `Set-Cookie` value that forgets the flow's cookie.
     pub cookie: String,
+    /// Who began it in the company's pages.
+    pub by: Option<Actor>,
 }
 
 /// A connection that a consent made, or made work again.
@@ -57,13 +69,17 @@ pub struct ConnectedView {
 ///
 /// # Errors
 /// [`Refused`]; then nothing is stored.
-pub async fn finish(app: &App, idp: &'static Idp, query: &str, cookies: &str) -> Result<Done, Refused> {
+pub async fn finish(app: &App, idp: &'static Idp, query: &str, headers: &HeaderMap) -> Result<Done, Refused> {
     let answer = Answer::parse(query).ok_or(Refusal::Malformed)?;
     let state = answer.state.as_deref().ok_or(Refusal::UnknownState)?;
     let token = parse(state).ok_or(Refusal::UnknownState)?;
     let setup = app.setups().get(token.company).await.map_err(|error| internal(error.into()))?;
     let setup = setup.filter(|setup| setup.active).ok_or(Refusal::UnknownState)?;
-    let (flow, wish) = used_up(app, &setup, idp, (&token, cookies)).await?;
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let visitor = sessions::look(app, headers, false).await.map_err(internal)?;
+    let visitor = visitor.map(|visitor| visitor.id);
+    let browser = Browser { cookies: cookies.collect::<Vec<_>>().join("; "), visitor };
+    let (flow, wish, by) = used_up(app, &setup, idp, (&token, &browser)).await?;
     let back = wish.return_url.clone();
     let granted = consent(app, &setup, idp, (&answer, &flow, state), &wish).await;
     let stored = match granted {
@@ -73,7 +89,7 @@ pub async fn finish(app: &App, idp: &'static Idp, query: &str, cookies: &str) ->
     match stored {
         Ok(connections) => {
             let name = cookie_name(&token.hash, app.config.public_url.is_https());
-            Ok(Done { connections, return_url: back, cookie: cookie(app, &name, "", 0) })
+            Ok(Done { connections, return_url: back, cookie: cookie(app, &name, "", 0), by })
         }
         Err(refused) => {
             tracing::info!(
@@ -90,13 +106,20 @@ pub(super) fn internal(error: AppError) -> Refused {
     Refusal::Internal.into()
 }
 
+/// The browser that is back.
+struct Browser {
+    cookies: String,
+    /// The session of the pages that runs in it.
+    visitor: Option<SessionId>,
+}
+
 /// Finds the flow, holds it against browser and idp, and uses it up.
 async fn used_up(
     app: &App,
     setup: &Setup,
     idp: &Idp,
-    (token, cookies): (&FlowToken, &str),
-) -> Result<(Flow, Wish), Refused> {
+    (token, browser): (&FlowToken, &Browser),
+) -> Result<(Flow, Wish, Option<Actor>), Refused> {
     let now = app.clock().micros();
     let (company, hash) = (setup.id.0, token.hash.as_bytes());
     let used = async {
@@ -110,9 +133,17 @@ async fn used_up(
         // Before anything is used up: whoever has only seen the address can spoil nothing.
         let name = cookie_name(&token.hash, app.config.public_url.is_https());
         let bound = flow.binding.as_deref().and_then(TokenHash::from_bytes);
-        let is_bound = values(cookies, &name).any(|value| Some(TokenHash::of(value)) == bound);
+        let is_bound = values(&browser.cookies, &name).any(|value| Some(TokenHash::of(value)) == bound);
         if !is_bound {
             return Ok(Err(Refusal::OtherBrowser));
+        }
+        let Ok(wish) = serde_json::from_str::<Wish>(&flow.wish) else { return Ok(Err(Refusal::Internal)) };
+        let by = match wish.session {
+            Some(session) => sessions::actor_of(&mut tx, (setup.id, session), now).await?,
+            None => None,
+        };
+        if !wish.is_for(browser.visitor, by.as_ref()) {
+            return Ok(Err(Refusal::OtherSession));
         }
         if flow.used_at.is_some() {
             return Ok(Err(Refusal::Used));
@@ -124,11 +155,9 @@ async fn used_up(
             return Ok(Err(Refusal::Used));
         }
         tx.commit().await?;
-        Ok::<_, db::Error>(Ok(flow))
+        Ok::<_, db::Error>(Ok((flow, wish, by)))
     };
-    let flow = used.await.map_err(|error| internal(error.into()))??;
-    let wish = serde_json::from_str(&flow.wish).map_err(|_| Refusal::Internal)?;
-    Ok((flow, wish))
+    Ok(used.await.map_err(|error| internal(error.into()))??)
 }
 
 /// The values of a cookie; a browser may send several of one name.
@@ -177,8 +206,8 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 impl Answer {
-    /// `None` when it is too long, not UTF-8, or names a parameter twice (RFC 6749 §3.1).
-    fn parse(query: &str) -> Option<Self> {
+    /// Reads a query string. `None` when it is longer than 8 KiB or names a parameter twice (RFC 6749 §3.1).
+    pub fn parse(query: &str) -> Option<Self> {
         if query.len() > LONGEST_QUERY {
             return None;
         }

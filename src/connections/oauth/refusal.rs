@@ -12,6 +12,7 @@ pub enum Refusal {
     Expired,
     Used,
     OtherBrowser,
+    OtherSession,
     OtherIdp,
     OtherIssuer,
     Denied,
@@ -46,12 +47,13 @@ impl From<Refusal> for Refused {
 }
 
 impl Refusal {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Malformed,
         Self::UnknownState,
         Self::Expired,
         Self::Used,
         Self::OtherBrowser,
+        Self::OtherSession,
         Self::OtherIdp,
         Self::OtherIssuer,
         Self::Denied,
@@ -76,6 +78,7 @@ impl Refusal {
             Self::Expired => "state_expired",
             Self::Used => "state_used",
             Self::OtherBrowser => "other_browser",
+            Self::OtherSession => "other_session",
             Self::OtherIdp => "other_idp",
             Self::OtherIssuer => "other_issuer",
             Self::Denied => "consent_denied",
@@ -100,7 +103,9 @@ impl Refusal {
                 StatusCode::BAD_REQUEST
             }
             Self::Expired | Self::Used => StatusCode::GONE,
-            Self::OtherBrowser | Self::Denied | Self::ScopeMissing => StatusCode::FORBIDDEN,
+            Self::OtherBrowser | Self::OtherSession | Self::Denied | Self::ScopeMissing => {
+                StatusCode::FORBIDDEN
+            }
             Self::OtherAccount | Self::TooMany | Self::NotConfigured => StatusCode::CONFLICT,
             Self::ConnectionGone => StatusCode::NOT_FOUND,
             Self::VendorTrouble
@@ -159,6 +164,15 @@ impl Refusal {
                     "Güvenliğiniz için onayı, bağlantıyı başlattığınız tarayıcıda tamamlayın ve çerezlere izin verin. \
                      Hiçbir şey kaydedilmedi.",
                     "For your safety, finish in the browser in which you began, and allow cookies. Nothing was stored.",
+                ),
+            ),
+            Self::OtherSession => (
+                ("Oturumunuz bu arada sona ermiş", "Your session has ended meanwhile"),
+                (
+                    "Bağlantıyı başlatan kişi artık oturum açmış değil; hiçbir şey kaydedilmedi. CRM'den yeniden girip \
+                     bağlantıyı baştan başlatın.",
+                    "Whoever began this is not signed in any more; nothing was stored. Come in from the CRM again and start \
+                     anew.",
                 ),
             ),
             Self::OtherIdp | Self::OtherIssuer => (

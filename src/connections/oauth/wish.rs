@@ -10,7 +10,8 @@ use crate::app::App;
 use crate::automation::Problem;
 use crate::companies::setup::Setup;
 use crate::error::{AppError, AppResult};
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, SessionId};
+use crate::sessions::{Actor, Right};
 
 const LONGEST_URL: usize = 2_000;
 const LONGEST_USER: usize = 200;
@@ -28,6 +29,9 @@ pub struct Asked {
     pub return_url: Option<String>,
     /// Who is going to consent, in the CRM's own words.
     pub user: Option<String>,
+    /// Ask for the permissions too that only some uses need, such as large attachments by Outlook.
+    #[serde(default)]
+    pub optional: bool,
 }
 
 /// A request that is in order; stored until the browser is back.
@@ -40,6 +44,15 @@ pub struct Wish {
     pub return_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    /// The session of the pages in which it was begun; it must still run when it is finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// It goes on in a window of its own, which does not have the session's cookie. Anywhere else the browser that is
+    /// back must be the session's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_window: bool,
 }
 
 /// The provider, if it is connected by consent at this idp.
@@ -105,7 +118,24 @@ impl Wish {
         if !problems.is_empty() {
             return Err(AppError::fields(problems));
         }
-        Ok(Self { services, connection: connection.map(|found| ConnectionId(found.id)), return_url, user })
+        let connection = connection.map(|found| ConnectionId(found.id));
+        Ok(Self {
+            services,
+            connection,
+            return_url,
+            user,
+            optional: asked.optional,
+            session: None,
+            in_window: false,
+        })
+    }
+
+    /// Whether the browser that is back, and whoever is signed in there, may finish it. `begun_by` is whose session it
+    /// was begun in, if that still runs.
+    pub fn is_for(&self, visitor: Option<SessionId>, begun_by: Option<&Actor>) -> bool {
+        let Some(session) = self.session else { return true };
+        let is_theirs = self.in_window || visitor == Some(session);
+        is_theirs && begun_by.is_some_and(|actor| actor.role.may(Right::Configure))
     }
 
     /// The connectors of its services.

@@ -1,5 +1,7 @@
 //! The e-mail that tells a company's people that a connection broke or works again: once, through another connection of
-//! theirs that can send.
+//! theirs that can send, or through the operator's own mail account.
+
+use std::sync::Arc;
 
 use santral_connectors::Channel;
 use santral_connectors::operation::{MessageKind, Operation, RecipientType, SendEmail};
@@ -12,15 +14,26 @@ use crate::connections::words;
 use crate::delivery::Notice;
 use crate::delivery::lanes::Lane;
 use crate::delivery::model::{Origin, Payload, State, Work};
+use crate::delivery::target::OPERATORS_MAIL;
 use crate::i18n::{Bilingual, Lang};
 use crate::ids::new_uuid;
 use crate::store::connections::Stored;
 use crate::store::deliveries::NewDelivery;
 
-/// Nothing when the company named no address, or has nothing else to send through.
-pub(super) fn of_connection(setup: &Setup, change: &Change<'_>, at: Micros) -> Option<Notice> {
+/// Nothing when the company named no address, or there is nothing to send through.
+pub(super) fn of_connection(
+    setup: &Setup,
+    platform: Option<&Arc<Setup>>,
+    change: &Change<'_>,
+    at: Micros,
+) -> Option<Notice> {
     let to = setup.notice_email.clone()?;
-    let through = sender(setup, change)?;
+    let own = sender(setup, change);
+    // The operator's account stands for itself: nothing of the company's takes over from it.
+    let by_operator = own.is_none();
+    if by_operator && platform.is_none_or(|platform| platform.notice_mail.is_none()) {
+        return None;
+    }
     let (subject, text) = words(setup, change);
     let operation = Operation::SendEmail(SendEmail {
         to: to.clone(),
@@ -35,7 +48,8 @@ pub(super) fn of_connection(setup: &Setup, change: &Change<'_>, at: Micros) -> O
         recipient_type: RecipientType::Individual,
         unsubscribe: None,
     });
-    let payload = Payload::of(Work::Ready(operation));
+    let payload = Payload { pinned: by_operator, ..Payload::of(Work::Ready(operation)) };
+    let provider = own.map_or("smtp", |own| own.provider.as_str());
     Some(Notice {
         delivery: NewDelivery {
             company: setup.id.0,
@@ -45,8 +59,8 @@ pub(super) fn of_connection(setup: &Setup, change: &Change<'_>, at: Micros) -> O
             origin: Origin::Notice.as_str(),
             operation: "send_email",
             channel: Some(Channel::Email.as_str()),
-            provider: santral_connectors::find(&through.provider).map(|connector| connector.id),
-            connection: Some(through.id),
+            provider: santral_connectors::find(provider).map(|connector| connector.id),
+            connection: own.map(|own| own.id),
             recipient: Some(to),
             subject: None,
             automation: None,
@@ -57,7 +71,7 @@ pub(super) fn of_connection(setup: &Setup, change: &Change<'_>, at: Micros) -> O
             attempts: "[]".to_owned(),
             payload: serde_json::to_string(&payload).ok()?,
         },
-        lane: Lane { company: setup.id.0, id: through.id },
+        lane: Lane { company: setup.id.0, id: own.map_or(OPERATORS_MAIL, |own| own.id) },
     })
 }
 

@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use super::frame::{self, Part};
 use super::operator::{Guest, Operator, Posted};
 use crate::app::AppState;
-use crate::audit::{self, Actor};
+use crate::audit::{self, Author};
 use crate::clock::Micros;
 use crate::companies::manage::{self, CompanyRequest};
 use crate::companies::search::search;
@@ -108,7 +108,7 @@ async fn create(op: Operator, guest: Guest, Posted(form): Posted) -> AppResult<R
     match manage::put(&op.app, request).await {
         Ok((company, _)) => {
             let deed = ("/console/companies", company.name.as_str(), guest.address.as_str());
-            audit::record(&op.app, company.id, &Actor::of(&op.session), deed).await?;
+            audit::record(&op.app, company.id, &Author::of(&op.session.actor()), deed).await?;
             Ok(Redirect::to(&op.to(&format!("/console/companies/{}", company.id))).into_response())
         }
         Err(error) if error.code == Code::InvalidFields => {

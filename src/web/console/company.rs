@@ -12,7 +12,7 @@ use super::frame::{self, Part};
 use super::operator::{Guest, Operator, Posted};
 use crate::api::extract::Id;
 use crate::app::AppState;
-use crate::audit::{self, Actor};
+use crate::audit::{self, Author};
 use crate::companies::manage::{self, CompanyRequest, CompanyView};
 use crate::error::{AppResult, Code};
 use crate::ids::CompanyId;
@@ -102,7 +102,7 @@ async fn rename(
     match manage::patch(&op.app, id, request).await {
         Ok(company) => {
             let deed = ("/console/companies/{id}", company.name.as_str(), guest.address.as_str());
-            audit::record(&op.app, id, &Actor::of(&op.session), deed).await?;
+            audit::record(&op.app, id, &Author::of(&op.session.actor()), deed).await?;
             Ok(Redirect::to(&op.to(&format!("/console/companies/{id}?done=saved"))).into_response())
         }
         Err(error) if error.code == Code::InvalidFields => {

@@ -15,7 +15,7 @@ use crate::app::AppState;
 use crate::error::{AppError, AppResult, Code};
 use crate::i18n::Lang;
 use crate::sessions::{Session, look_operator};
-use crate::web::address;
+use crate::web::browser_address;
 use crate::web::format::Dates;
 use crate::web::visitor::{Fields, holds_token, theme};
 
@@ -119,7 +119,7 @@ impl FromRequestParts<AppState> for Guest {
         Ok(Self {
             app: app.clone(),
             lang: Lang::from_accept_language(accepted),
-            address: address(peer, &parts.headers),
+            address: browser_address(peer, &parts.headers),
         })
     }
 }

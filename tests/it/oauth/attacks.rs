@@ -150,6 +150,33 @@ async fn malformed_answers_are_refused() {
     nothing_is_stored(&place).await;
 }
 
+#[rstest]
+#[tokio::test]
+async fn a_flood_of_answers_stores_once_and_leaves_the_server_well(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let place = Place::start(engine).await;
+    let (browser, back) = given(&place).await;
+    let strangers: Vec<_> = (0..8).map(|_| Browser::new()).collect();
+    let forged = |n: usize| with(&back, "state", Some(&format!("{n:0>54}")));
+    let flood = (0..240).map(async |n: usize| match n % 4 {
+        // The right one many times at once, the right one elsewhere, states that were never given out.
+        0 => (n, browser.open(&back).await.status),
+        1 => (n, strangers[n % 8].open(&back).await.status),
+        _ => (n, strangers[n % 8].open(&forged(n)).await.status),
+    });
+    let answers = futures_util::future::join_all(flood).await;
+    let ended = |right: bool, status: u16| {
+        answers.iter().filter(|(n, given)| (n % 4 == 0) == right && *given == status).count()
+    };
+    assert_eq!(ended(true, 200), 1, "{answers:?}");
+    assert_eq!(ended(true, 410) + ended(true, 403) + 1, 60, "{answers:?}");
+    assert_eq!(ended(false, 403) + ended(false, 400), 180, "{answers:?}");
+    assert_eq!(place.connections("gmail").await.len(), 1);
+    assert_eq!(place.sandbox.oauth().report().exchanges, 1);
+    place.server.platform().get("/readyz").await.expect(200);
+}
+
 #[tokio::test]
 async fn a_late_answer_is_told_so() {
     let place = Place::start(Engine::Sqlite).await;

@@ -100,6 +100,39 @@ async fn a_token_that_ends_soon_is_replaced_before_it_is_needed() {
     assert_eq!(place.sandbox.oauth().report().unauthorized, 0);
 }
 
+/// Gives the table of grants another name, as if it were gone, or its own again.
+async fn rename_grants(place: &Place, from: &str, to: &str) {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+    let options = SqliteConnectOptions::new().filename(place.server.data_dir().join("santral.db"));
+    let mut file = SqliteConnection::connect_with(&options).await.unwrap();
+    let rename = format!("alter table {from} rename to {to}");
+    sqlx::query(AssertSqlSafe(rename)).execute(&mut file).await.unwrap();
+}
+
+/// On SQLite, where no late word of another node can make it forget what it knows.
+#[tokio::test]
+async fn a_fresh_token_is_had_without_asking_the_database() {
+    let place = Place::start(Engine::Sqlite).await;
+    place.gmail().await;
+    let first = place.mail("a@b.example").await;
+    place.in_state(&first, "sent").await;
+    rename_grants(&place, "grants", "grants_away").await;
+    for number in 0..3 {
+        let id = place.mail(&format!("a{number}@b.example")).await;
+        let sent = place.in_state(&id, "sent").await;
+        assert_eq!(sent["attempts"].as_array().unwrap().len(), 1, "{sent:#}");
+    }
+    // The test could fail: a token that is over has to be looked up.
+    place.sandbox.oauth().expire_access();
+    let waits = place.mail("b@b.example").await;
+    let refused = async || place.sandbox.oauth().report().unauthorized == 1;
+    assert!(crate::support::within(crate::support::PATIENCE, refused).await, "the old token is tried");
+    assert_eq!((place.sandbox.mailbox().total(), place.sandbox.oauth().report().refreshes), (4, 0));
+    rename_grants(&place, "grants_away", "grants").await;
+    place.in_state(&waits, "sent").await;
+}
+
 #[tokio::test]
 async fn no_token_is_shown_or_logged() {
     let place = Place::start_with(Engine::Sqlite, |env| env.set("SANTRAL_LOG", "trace")).await;

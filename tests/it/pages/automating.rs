@@ -15,6 +15,67 @@ fn id_of(to: &str) -> String {
     to.trim_start_matches("/app/automations/").split(['?', '#', '/']).next().unwrap().to_owned()
 }
 
+#[rstest]
+#[tokio::test]
+async fn a_step_that_writes_rows_is_added_filled_in_and_published(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let vendors = Connected::start(engine).await;
+    let mut browser = Browser::of(&vendors.server, &vendors.company, "admin").await;
+    let id = id_of(&browser.post("/app/automations/presets", &[("preset", "invoice_paid")]).await.to());
+    let page = format!("/app/automations/{id}");
+    let mail = [
+        ("name", "Ödeme"),
+        ("trigger", "invoice.paid"),
+        ("timing", "now"),
+        ("action", "0"),
+        ("actions.0.operation", "send_email"),
+        ("actions.0.to", "{{ data.customer.email }}"),
+        ("actions.0.subject", "Ödemeniz ulaştı"),
+        ("actions.0.text", "Teşekkürler"),
+        ("actions.0.kind", "informational"),
+    ];
+    let with = |more: &[(&'static str, &'static str)]| [&mail[..], more].concat();
+    browser.post(&page, &with(&[("do", "add-append_rows")])).await.to();
+    let shown = browser.get(&page).await.expect(200);
+    assert!(
+        shown.contains("actions.1.rows.spreadsheet") && shown.contains("actions.1.rows.0.value"),
+        "{shown}"
+    );
+    assert!(shown.contains("{{ data.invoice.number }}"), "the event's fields are offered");
+
+    let rows = [
+        ("action", "1"),
+        ("actions.1.operation", "append_rows"),
+        ("actions.1.rows.spreadsheet", "Tahsilatlar"),
+        ("actions.1.rows.sheet", "2026"),
+        ("actions.1.rows.0.name", "Fatura"),
+        ("actions.1.rows.0.value", "{{ data.invoice.number }}"),
+        ("actions.1.rows.1.name", "Tutar"),
+        ("actions.1.rows.1.value", "{{ data.invoice.amount }}"),
+        ("actions.1.rows.1.number", "true"),
+        ("actions.1.rows.2.name", ""),
+        ("actions.1.rows.2.value", ""),
+    ];
+    let half = [&rows[..6], &[("do", "publish")]].concat();
+    let refused =
+        browser.post(&page, &with(&half[..3].iter().chain(&half[6..]).copied().collect::<Vec<_>>())).await;
+    assert!(refused.status == 422 || refused.html.contains("step-action-1"), "{}", refused.status);
+
+    let whole = [&rows[..], &[("do", "publish")]].concat();
+    assert!(browser.post(&page, &with(&whole)).await.to().ends_with("done=published"));
+    let after = stored(&vendors, &id).await;
+    assert_eq!(
+        after["actions"][1]["rows"],
+        json!({"spreadsheet": "Tahsilatlar", "sheet": "2026", "columns": [
+            {"name": "Fatura", "value": "{{ data.invoice.number }}"},
+            {"name": "Tutar", "value": "{{ data.invoice.amount }}", "number": true},
+        ]})
+    );
+    let shown = browser.get(&page).await.expect(200);
+    assert!(shown.contains("value=\"Tahsilatlar\"") && shown.contains("checked"), "{shown}");
+}
+
 fn fields<'a>(subject: &'a str, what: &'a str) -> Vec<(&'static str, &'a str)> {
     vec![
         ("name", "Karşılama"),

@@ -4,10 +4,26 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use reqwest::header::{ACCEPT, COOKIE, LOCATION, SET_COOKIE};
+use santral_sandbox::Sandbox;
+use santral_sandbox::vendors::oauth::CLIENT_SECRET;
 use tokio::time::timeout;
 use url::Url;
 
 use super::PATIENCE;
+use super::server::Env;
+
+/// Points a server at the sandbox.
+pub fn point(env: &mut Env, sandbox: &Sandbox) {
+    let url = sandbox.http_url();
+    for idp in ["GOOGLE", "MICROSOFT"] {
+        env.set(&format!("SANTRAL_OAUTH_{idp}_URL"), &url);
+        env.set(&format!("SANTRAL_OAUTH_{idp}_CLIENT_ID"), "santral-tests");
+        env.set(&format!("SANTRAL_OAUTH_{idp}_CLIENT_SECRET"), CLIENT_SECRET);
+    }
+    for provider in ["GMAIL", "OUTLOOK", "GOOGLE_SHEETS"] {
+        env.set(&format!("SANTRAL_PROVIDER_{provider}_URL"), &url);
+    }
+}
 
 /// One browser with its cookies.
 pub struct Browser {
@@ -82,6 +98,11 @@ impl Browser {
         let consent = consent.location.unwrap_or_else(|| panic!("{}: {}", consent.status, consent.text));
         let back = self.decide(&consent, choice).await;
         self.open(&back).await
+    }
+
+    /// Puts cookies into it, such as another browser's.
+    pub fn keep(&self, cookies: impl IntoIterator<Item = (String, String)>) {
+        self.cookies.lock().unwrap().extend(cookies);
     }
 
     /// The cookies it has.

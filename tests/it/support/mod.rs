@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod certificates;
+pub mod certified;
 pub mod client;
 pub mod connected;
 pub mod consent;

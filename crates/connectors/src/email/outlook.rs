@@ -39,7 +39,7 @@ pub static CONNECTOR: Connector = Connector {
     auth: Auth::OAuth(OAuth {
         idp: &crate::idp::microsoft::IDP,
         scopes: &["Mail.Send"],
-        // For drafts, which large attachments take.
+        // For drafts, which large attachments take. It lets read the mailbox too, so it is asked for only when wanted.
         optional_scopes: &["Mail.ReadWrite"],
         check_asks_idp: false,
     }),

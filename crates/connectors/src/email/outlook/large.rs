@@ -38,7 +38,7 @@ fn not_sent(failure: Failure) -> Failure {
         FailureKind::Unconfirmed => Failure { kind: FailureKind::Retryable { after: None }, ..failure },
         // The small mails still go; this one cannot without the further scope.
         FailureKind::Misconfigured(Reason::NeedsReauth) => {
-            Failure::rejected("message_too_large", "without Mail.ReadWrite a mail has at most 3 MB")
+            Failure::rejected("large_mail_not_permitted", "without Mail.ReadWrite a mail has at most 3 MB")
         }
         _ => failure,
     }

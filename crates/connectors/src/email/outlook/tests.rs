@@ -132,7 +132,7 @@ async fn nothing_is_in_doubt_before_the_draft_is_sent() {
         .fail(lost());
     assert_eq!(send_with(&after, &small.0, &small.1, None).await.unwrap_err().kind, FailureKind::Unconfirmed);
     let refused = FakeHttp::new().answer(403, r#"{"error":{"code":"ErrorAccessDenied"}}"#);
-    assert_eq!(send_with(&refused, &op, &files, None).await.unwrap_err().code, "message_too_large");
+    assert_eq!(send_with(&refused, &op, &files, None).await.unwrap_err().code, "large_mail_not_permitted");
 }
 
 #[rstest]

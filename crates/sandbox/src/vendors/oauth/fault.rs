@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::state::OAuth;
 use crate::http::HangUp;
@@ -44,6 +45,10 @@ pub enum OauthAction {
     LoseAnswer,
     /// First this many milliseconds pass.
     Delay(u64),
+    /// Nothing is done until it is released.
+    Hold,
+    /// A token request is carried out, and not answered until it is released.
+    HoldAnswer,
 }
 
 /// A fault, once unless told otherwise.
@@ -72,6 +77,22 @@ impl OauthFault {
     }
 }
 
+/// A call that is held, until it goes on or its caller goes away.
+struct Held<'a>(&'a watch::Sender<u64>);
+
+impl<'a> Held<'a> {
+    fn new(count: &'a watch::Sender<u64>) -> Self {
+        count.send_modify(|held| *held += 1);
+        Self(count)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|held| *held -= 1);
+    }
+}
+
 impl OAuth {
     pub fn add_fault(&self, fault: OauthFault) {
         let times = fault.times;
@@ -88,11 +109,14 @@ impl OAuth {
 
     /// What strikes before anything is done; `None` lets the call through.
     pub(crate) async fn strike(&self, at: OauthPlace) -> Option<Response> {
-        let is_delay = |fault: &OauthFault| matches!(fault.action, OauthAction::Delay(_));
-        let here = |fault: &OauthFault| fault.at == at && fault.action != OauthAction::LoseAnswer;
-        for fault in self.faults.take(here, |fault| !is_delay(fault)) {
+        let ends = |fault: &OauthFault| !matches!(fault.action, OauthAction::Delay(_) | OauthAction::Hold);
+        let here = |fault: &OauthFault| {
+            fault.at == at && !matches!(fault.action, OauthAction::LoseAnswer | OauthAction::HoldAnswer)
+        };
+        for fault in self.faults.take(here, ends) {
             match fault.action {
                 OauthAction::Delay(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+                OauthAction::Hold => self.hold().await,
                 OauthAction::HangUp => return Some(HangUp.into_response()),
                 OauthAction::Answer { status, body, retry_after } => {
                     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -103,10 +127,35 @@ impl OAuth {
                     }
                     return Some(response);
                 }
-                OauthAction::LoseAnswer => {}
+                OauthAction::LoseAnswer | OauthAction::HoldAnswer => {}
             }
         }
         None
+    }
+
+    /// Keeps whoever asked waiting for the answer of what was done, if that was ordered.
+    pub(crate) async fn keep(&self, at: OauthPlace) {
+        let keeps = |fault: &OauthFault| fault.at == at && fault.action == OauthAction::HoldAnswer;
+        if !self.faults.take(keeps, |_| true).is_empty() {
+            self.hold().await;
+        }
+    }
+
+    async fn hold(&self) {
+        let mut released = self.released.subscribe();
+        let _held = Held::new(&self.held);
+        // Its sender lives as long as this.
+        let _ = released.changed().await;
+    }
+
+    /// Waits until so many calls are held.
+    pub async fn holds(&self, calls: u64) {
+        let _ = self.held.subscribe().wait_for(|held| *held >= calls).await;
+    }
+
+    /// Lets all calls that are held go on.
+    pub fn release(&self) {
+        self.released.send_modify(|times| *times += 1);
     }
 
     /// The answer of what was done, unless it is to be lost.

@@ -8,6 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::fault::OauthFault;
 use crate::clock;
@@ -52,6 +53,10 @@ pub struct OAuth {
     state: Mutex<State>,
     numbers: AtomicU64,
     asking: AtomicU64,
+    /// How many calls are held right now.
+    pub(super) held: watch::Sender<u64>,
+    /// How often they were released.
+    pub(super) released: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -87,6 +92,10 @@ pub struct Report {
     pub refreshes: u64,
     /// Refresh requests that were refused.
     pub refused: u64,
+    /// Refresh requests with a token that the next one had taken the place of, good for a while yet or not.
+    pub reused: u64,
+    /// Refreshes that came after the access token before had ended.
+    pub late: u64,
     pub revocations: u64,
     /// The most token requests that were under way at once.
     pub at_once: u64,
@@ -144,6 +153,8 @@ struct Refresh {
     scopes: Vec<String>,
     /// When the next one was given out.
     replaced_at: Option<i64>,
+    /// When the access token that came with it, or last for it, ends.
+    access_until: i64,
 }
 
 /// Why an access token is not accepted.
@@ -261,8 +272,15 @@ impl OAuth {
         }
         if let Some(refresh) = &refresh {
             let (client, scopes) = (code.client.clone(), scopes.clone());
-            let granted =
-                Refresh { vendor: code.vendor, client, person: code.person, scopes, replaced_at: None };
+            let access_until = ends_at(state.lifetime_s);
+            let granted = Refresh {
+                vendor: code.vendor,
+                client,
+                person: code.person,
+                scopes,
+                replaced_at: None,
+                access_until,
+            };
             state.refresh.insert(refresh.clone(), granted);
         }
         drop(state);
@@ -279,7 +297,7 @@ impl OAuth {
         let access = self.unique("ya29.");
         let mut state = locked(&self.state);
         let lifetime_s = state.lifetime_s;
-        let expires_at = clock::micros() + i64::try_from(lifetime_s).unwrap_or(0) * 1_000_000;
+        let expires_at = ends_at(lifetime_s);
         let granted =
             Access { vendor, client: client.to_owned(), person, scopes: scopes.clone(), expires_at };
         state.access.insert(access.clone(), granted);
@@ -293,6 +311,7 @@ impl OAuth {
         let mut state = locked(&self.state);
         let grace = state.rotation_grace_s;
         let found = state.refresh.get(token).filter(|r| r.vendor == vendor && r.client == client).cloned();
+        state.report.reused += u64::from(found.as_ref().is_some_and(|found| found.replaced_at.is_some()));
         let is_over = |refresh: &Refresh| {
             refresh.replaced_at.zip(grace).is_some_and(|(at, grace)| {
                 now - at > i64::try_from(grace).unwrap_or(i64::MAX / 1_000_000) * 1_000_000
@@ -303,12 +322,18 @@ impl OAuth {
             return None;
         };
         state.report.refreshes += 1;
+        state.report.late += u64::from(refresh.access_until <= now);
+        let access_until = ends_at(state.lifetime_s);
         let rotates = grace.is_some() || vendor == Vendor::Microsoft;
         if rotates {
             if let Some(old) = state.refresh.get_mut(token) {
                 old.replaced_at = old.replaced_at.or(Some(now));
             }
-            state.refresh.insert(next.clone(), Refresh { replaced_at: None, ..refresh.clone() });
+            state
+                .refresh
+                .insert(next.clone(), Refresh { replaced_at: None, access_until, ..refresh.clone() });
+        } else if let Some(same) = state.refresh.get_mut(token) {
+            same.access_until = access_until;
         }
         drop(state);
         Some(self.give(vendor, client, refresh.person, (refresh.scopes, rotates.then_some(next))))
@@ -341,6 +366,11 @@ impl OAuth {
         let has = |wanted: &str| access.scopes.iter().any(|scope| scope.eq_ignore_ascii_case(wanted));
         if scopes.iter().all(|scope| has(scope)) { Ok(access) } else { Err(Denied::Scope) }
     }
+}
+
+/// When an access token of so many seconds ends that is given out now.
+fn ends_at(lifetime_s: u64) -> i64 {
+    clock::micros() + i64::try_from(lifetime_s).unwrap_or(0) * 1_000_000
 }
 
 /// A token request that is under way.

@@ -59,6 +59,7 @@ async fn respond(app: &App, vendor: Vendor, fields: &Fields) -> Response {
     let Some(given) = given else {
         return refused(StatusCode::BAD_REQUEST, "invalid_grant", "Token has been expired or revoked.");
     };
+    app.oauth.keep(place).await;
     app.oauth.answer(place, Json(shown(vendor, client, &given)).into_response())
 }
 
