@@ -52,6 +52,8 @@ export async function pages(page, demo, broken) {
     return links.find((href) => pattern.test(href));
   };
   await becomeOperator(page, demo);
+  const all = await api(demo, "GET", "/api/integrations");
+  const netgsm = all.items.find((item) => item.provider === "netgsm").connections[0].id;
   const found = {
     "console-companies": "/console/companies",
     "console-none": "/console/companies?q=nobody",
@@ -64,6 +66,8 @@ export async function pages(page, demo, broken) {
     connect: "/app/integrations/email/smtp/new?preset=sendgrid",
     connection: await first("/app/integrations/email", /^\/app\/connections\/con_\w+$/),
     "connection-broken": `/app/connections/${broken}`,
+    "connection-sms": `/app/connections/${netgsm}`,
+    registration: `/app/connections/${netgsm}/registration`,
     disconnect: `/app/connections/${broken}/disconnect`,
     deliveries: "/app/deliveries",
     "deliveries-none": "/app/deliveries?q=nobody@example.com",

@@ -14,8 +14,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::automations::template_watch;
 use crate::companies::setup::{Setup, settings};
 use crate::delivery::inbox::Arrived;
+use crate::delivery::lanes::Lane;
 use crate::error::{AppError, AppResult, Code};
 use crate::ids::CompanyId;
 use crate::messaging::links::{self, Presented, Purpose};
@@ -195,7 +197,10 @@ impl Addressed {
         let now = app.clock().now();
         let cx = CallbackCx { credentials: &credentials, settings: &settings, now, url: &url };
         let called = self.reader.read(&cx, &incoming.request()).map_err(refused)?;
-        let Callback { statuses, inbound, answer, confirmed } = called;
+        let Callback { statuses, inbound, answer, confirmed, templates_changed } = called;
+        if templates_changed && let Some(app) = app.shared() {
+            template_watch::look_aside(&app, Lane { company: self.setup.id.0, id: self.connection.id });
+        }
         if !(statuses.is_empty() && inbound.is_empty()) {
             let arrived = Arrived {
                 connection: self.connection.id,

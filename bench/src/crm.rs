@@ -14,6 +14,9 @@ use crate::http::{Call, Connection};
 use crate::ledger::MARK;
 use crate::santral::PLATFORM_KEY;
 
+/// The account at the simulated Twilio, and the key that it signs with.
+pub const ACCOUNT: &str = "AC00112233445566778899aabbccddeeff";
+pub const TOKEN: &str = "the-token-of-the-harness";
 /// Connections that set companies up side by side.
 const HANDS: usize = 16;
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -57,6 +60,37 @@ impl Crm {
         self.ask(Method::PUT, "/api/integrations", Some(&company), &json!({"integrations": [smtp]})).await?;
         self.automate(&company, &automation("email", None)).await?;
         Ok(company)
+    }
+
+    /// A company that sends SMS through this provider, as many a day as it likes; its id.
+    pub async fn sms_company(&mut self, name: &str, provider: &str) -> anyhow::Result<HeaderValue> {
+        let company = self.company(name).await?;
+        let (settings, credentials) = match provider {
+            "netgsm" => (json!({"msgheader": "BENCH"}), json!({"usercode": "8500000000", "password": "x"})),
+            _ => (json!({"from": "+15005550006"}), json!({"account_sid": ACCOUNT, "auth_token": TOKEN})),
+        };
+        let sms = json!({"provider": provider, "settings": settings, "credentials": credentials});
+        self.ask(Method::PUT, "/api/integrations", Some(&company), &json!({"integrations": [sms]})).await?;
+        let limits = json!({"channels": {"sms": {"daily": 10_000_000}}});
+        self.ask(Method::PUT, "/api/limits", Some(&company), &limits).await?;
+        self.automate(&company, &automation("sms", None)).await?;
+        Ok(company)
+    }
+
+    /// One text to these many numbers; the marks of the ledger's numbers are in what each gets.
+    pub async fn batch(&mut self, company: &HeaderValue, numbers: Range<usize>) -> anyhow::Result<()> {
+        let recipient = |number: usize| json!({"to": format!("+90532{number:07}"), "data": {"mark": format!("{MARK}{number}")}});
+        let recipients: Vec<_> = numbers.map(recipient).collect();
+        let batch = json!({"channel": "sms", "kind": "informational", "recipients": recipients,
+            "text": "Sayın müşterimiz, mağazamız taşındı. {{ data.mark }}"});
+        self.ask(Method::POST, "/api/messages/batch", Some(company), &batch).await.map(drop)
+    }
+
+    /// How many deliveries of a company are in this state, as far as one page tells.
+    pub async fn in_state(&mut self, company: &HeaderValue, state: &str) -> anyhow::Result<usize> {
+        let path = format!("/api/deliveries?state={state}&limit=100");
+        let found = self.ask(Method::GET, &path, Some(company), &Value::Null).await?;
+        Ok(found.get("items").and_then(Value::as_array).map_or(0, Vec::len))
     }
 
     /// A company that has nothing yet; its id.
@@ -127,15 +161,20 @@ pub fn platform_key() -> anyhow::Result<HeaderValue> {
 }
 
 fn automation(channel: &str, delay: Option<&str>) -> Value {
+    // An SMS has no subject to carry the number.
+    let text = match channel {
+        "sms" => "Merhaba {{ data.customer.name }}, {{ data.deal.title }}",
+        _ => "Merhaba {{ data.customer.name }}, {{ data.deal.amount|money(\"TRY\") }}",
+    };
     let mut automation = json!({
         "name": "Yeni fırsat",
         "trigger": {"type": "deal.created"},
         "actions": [{
-            "operation": if channel == "email" { "send_email" } else { "post_webhook" },
+            "operation": match channel { "email" => "send_email", "sms" => "send_sms", _ => "post_webhook" },
             "channel": channel,
-            "to": "{{ data.customer.email }}",
+            "to": if channel == "sms" { "{{ data.customer.phone }}" } else { "{{ data.customer.email }}" },
             "subject": "{{ data.deal.title }}",
-            "text": "Merhaba {{ data.customer.name }}, {{ data.deal.amount|money(\"TRY\") }}",
+            "text": text,
             "kind": "informational",
         }],
     });

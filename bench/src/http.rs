@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -35,6 +35,8 @@ pub struct Call {
     /// `Santral-Company`.
     pub company: Option<HeaderValue>,
     pub cookie: Option<HeaderValue>,
+    /// A vendor's signature.
+    pub signature: Option<(HeaderName, HeaderValue)>,
     pub body: Bytes,
 }
 
@@ -48,6 +50,7 @@ impl Call {
             key: None,
             company: None,
             cookie: None,
+            signature: None,
             body,
         }
     }
@@ -86,6 +89,9 @@ impl Connection {
             }
             if let Some(cookie) = call.cookie {
                 headers.insert(COOKIE, cookie);
+            }
+            if let Some((name, value)) = call.signature {
+                headers.insert(name, value);
             }
         }
         self.sender.ready().await?;

@@ -46,12 +46,17 @@ impl Target {
         Self { nodes: vec![address], path: "/", key: None, companies: Vec::new() }
     }
 
+    /// Calls that carry their own proof, each to its own path.
+    pub fn open(address: SocketAddr) -> Self {
+        Self { nodes: vec![address], path: "/", key: None, companies: Vec::new() }
+    }
+
     pub fn santral(address: SocketAddr, companies: Vec<HeaderValue>) -> anyhow::Result<Self> {
         let key = Some(crm::platform_key()?);
         Ok(Self { nodes: vec![address], path: "/api/events", key, companies })
     }
 
-    async fn connect(&self, client: usize) -> anyhow::Result<Connection> {
+    pub async fn connect(&self, client: usize) -> anyhow::Result<Connection> {
         let node = self.nodes.get(client % self.nodes.len().max(1)).copied();
         Connection::open(node.ok_or_else(|| anyhow::anyhow!("a load without a target"))?).await
     }

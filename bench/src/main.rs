@@ -7,6 +7,7 @@ mod ledger;
 mod load;
 mod mail;
 mod percentiles;
+mod phones;
 mod place;
 mod process;
 mod relay;

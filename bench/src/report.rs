@@ -36,6 +36,27 @@ pub struct Measurement {
     pub peak_memory_mb: f64,
 }
 
+impl Measurement {
+    /// Of calls that are over when they are answered: how many, how many a second, how long each.
+    pub fn of_calls(
+        (scenario, system): (&'static str, &'static str),
+        case: String,
+        (events, events_per_second, times): (usize, f64, Percentiles),
+        cpu_ms_per_event: f64,
+    ) -> Self {
+        let outcome = Outcome {
+            events,
+            events_per_second,
+            ack_ms: times,
+            end_to_end_ms: times,
+            refused: 0,
+            repeated: 0,
+            lost: 0,
+        };
+        Self { scenario, system, case, outcome, cpu_ms_per_event, peak_memory_mb: 0.0 }
+    }
+}
+
 /// A number that has a target.
 #[derive(Debug, Serialize)]
 struct Verdict {

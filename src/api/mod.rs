@@ -20,6 +20,7 @@ mod limits;
 mod messages;
 mod oauth;
 mod ops;
+mod registrations;
 mod sessions;
 mod tasks;
 mod templates;
@@ -77,6 +78,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(messages::routes())
         .merge(oauth::routes())
         .merge(ops::routes())
+        .merge(registrations::routes())
         .merge(sessions::routes())
         .merge(templates::routes())
         .merge(unsubscribe::routes())

@@ -7,9 +7,9 @@ use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
 use super::App;
-use crate::connections;
 use crate::store::jobs;
 use crate::telemetry::metrics::{QUEUE_AGE_SECONDS, QUEUE_DEPTH};
+use crate::{automations, connections};
 use crate::{retention, tasks};
 
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -35,6 +35,9 @@ async fn upkeep(app: Weak<App>) {
         app.metrics.run_upkeep();
         app.auth.write_uses(app.db()).await;
         connections::uses::write(&app).await;
+        for lane in app.engine.take_doubtful_templates() {
+            automations::template_watch::look_aside(&app, lane);
+        }
         if let Err(error) = measure(&app).await {
             tracing::warn!(%error, "the queue could not be measured");
         }

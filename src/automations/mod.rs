@@ -4,6 +4,7 @@ pub mod draft;
 pub mod presets;
 pub mod preview;
 mod references;
+pub mod template_watch;
 pub mod try_out;
 mod vendor_templates;
 
@@ -88,7 +89,7 @@ impl ProblemView {
 }
 
 /// A warning as it is stored.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Warning {
     pointer: String,
     code: String,

@@ -32,8 +32,7 @@ pub(super) async fn check(app: &App, company: CompanyId, definition: &Definition
     let mut known: BTreeMap<ConnectionId, Option<Vec<VendorTemplate>>> = BTreeMap::new();
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     for (at, connection, template) in named {
-        let default = || setup.default_of(Channel::Whatsapp).connection.map(ConnectionId);
-        let Some(connection) = connection.or_else(default) else { continue };
+        let Some(connection) = meant(&setup, connection) else { continue };
         if let Entry::Vacant(place) = known.entry(connection) {
             place.insert(listed(app, &setup, connection).await);
         }
@@ -47,12 +46,20 @@ pub(super) async fn check(app: &App, company: CompanyId, definition: &Definition
     if problems.is_empty() { Ok(warnings) } else { Err(AppError::fields(problems)) }
 }
 
+/// The connection that a template is sent by: the one that is named, or the channel's default.
+pub(super) fn meant(setup: &Setup, named: Option<ConnectionId>) -> Option<ConnectionId> {
+    named.or_else(|| setup.default_of(Channel::Whatsapp).connection.map(ConnectionId))
+}
+
 async fn listed(app: &App, setup: &Arc<Setup>, connection: ConnectionId) -> Option<Vec<VendorTemplate>> {
     lists::templates(app, setup, connection).await.ok().map(|view| view.items)
 }
 
 /// What is wrong with a template: an error, or a warning where the vendor may change its mind.
-fn judge(named: &WhatsappTemplateSource, listed: &[VendorTemplate]) -> Result<Option<Problem>, Problem> {
+pub(super) fn judge(
+    named: &WhatsappTemplateSource,
+    listed: &[VendorTemplate],
+) -> Result<Option<Problem>, Problem> {
     let same_name: Vec<_> = listed.iter().filter(|template| template.name == named.name).collect();
     let Some(found) = same_name.iter().find(|template| template.language == named.language) else {
         let languages: Vec<_> = same_name.iter().map(|template| template.language.as_str()).collect();

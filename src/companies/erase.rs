@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::clock::Micros;
 use crate::connections::oauth::apps;
+use crate::connections::registration;
 use crate::db::{self, Tx};
 use crate::delivery::Services;
 use crate::error::{AppError, AppResult};
@@ -58,6 +59,11 @@ fn task_of(company: CompanyId) -> TaskId {
 pub async fn start(app: &App, id: CompanyId) -> AppResult<Erasing> {
     // Opened before the key that opens them is destroyed.
     let grants = open_grants(app, id).await?;
+    let setup = app.setups().get(id).await?.filter(|setup| setup.active);
+    let registered = match &setup {
+        Some(setup) => registration::of_company(app, setup).await?,
+        None => Vec::new(),
+    };
     let now = app.clock().micros();
     let mut tx = app.db().system("close a company and stop its work").write().await?;
     let found = companies::find(&mut tx, id.0).await?.filter(|company| company.status != "platform");
@@ -77,7 +83,12 @@ pub async fn start(app: &App, id: CompanyId) -> AppResult<Erasing> {
         app.auth.forget(id.0);
         app.tasks.wake();
         let services = app.services().clone();
-        tokio::spawn(async move { end_grants(&services, grants).await });
+        tokio::spawn(async move {
+            end_grants(&services, grants).await;
+            for ((connection, previous), setup) in registered.iter().zip(setup.iter().cycle()) {
+                registration::end(&services, setup, connection, previous.as_deref()).await;
+            }
+        });
     }
     Ok(Erasing { id, status: "erasing", task: task_of(id) })
 }

@@ -5,8 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use santral_connectors::capability::Balance;
+use santral_connectors::http::Http;
 use santral_connectors::manifest::{FieldKind, Part};
 use santral_connectors::operation::{Check, Checked};
+use santral_connectors::smtp::Smtp;
 use santral_connectors::{Connector, Credentials, Cx, Failure, FailureKind, Operation, Reason, Settings};
 use tokio::time::Instant;
 use url::Url;
@@ -88,6 +92,72 @@ pub async fn ask(services: &Services, account: &Account<'_>) -> Answer {
     Answer { result, latency: began.elapsed() }
 }
 
+/// The balance of a stored connection, whatever its status; `None` where the vendor tells none or gives no answer.
+///
+/// # Errors
+/// When the credentials do not open or the database is away.
+pub(super) async fn balance(
+    services: &Services,
+    setup: &Arc<Setup>,
+    connector: &'static Connector,
+    connection: &Stored,
+) -> AppResult<Option<Balance>> {
+    let Some(reader) = connector.capabilities.balance else { return Ok(None) };
+    let settings = crate::companies::setup::settings(connection);
+    let credentials = match credentials(services, setup, connection, 0).await {
+        Ok((credentials, _)) => credentials,
+        Err(NoCredentials::Vendor(_)) => return Ok(None),
+        Err(NoCredentials::Own(error)) => return Err(error),
+    };
+    let account =
+        Account { connector, connection: connection.id, settings: &settings, credentials: &credentials };
+    let line = Line::new(services, &account, services.overrides.get(connector.id), WITHIN);
+    let asked = tokio::time::timeout(WITHIN, reader.balance(&line.cx("balance"))).await;
+    Ok(asked.ok().and_then(Result::ok))
+}
+
+/// A way to an account's vendor for somebody who waits, whatever the connection's status: no lane and no permit.
+pub(super) struct Line<'a> {
+    http: Box<dyn Http>,
+    smtp: Box<dyn Smtp>,
+    account: &'a Account<'a>,
+    base_url: Option<&'a Url>,
+    now: Timestamp,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(
+        services: &Services,
+        account: &'a Account<'a>,
+        base_url: Option<&'a Url>,
+        within: Duration,
+    ) -> Self {
+        let trust = if base_url.is_some() { Trust::Operator } else { Trust::Tenant };
+        let pool = PoolKey { connection: account.connection, version: 0 };
+        Self {
+            http: Box::new(services.outbound.http(trust, within, None)),
+            smtp: Box::new(services.outbound.smtp(Trust::Tenant, pool, within, None)),
+            account,
+            base_url,
+            now: services.clock.now(),
+        }
+    }
+
+    pub(super) fn cx<'b>(&'b self, idempotency_key: &'b str) -> Cx<'b> {
+        Cx {
+            http: &*self.http,
+            smtp: &*self.smtp,
+            credentials: self.account.credentials,
+            settings: self.account.settings,
+            idempotency_key,
+            files: &[],
+            base_url: self.base_url,
+            callback_url: None,
+            now: self.now,
+        }
+    }
+}
+
 async fn check(services: &Services, account: &Account<'_>, within: Duration) -> Result<Checked, Failure> {
     let base_url = match account.connector.auth.oauth() {
         Some(oauth) if oauth.check_asks_idp => services.tokens.servers().url(oauth.idp.id),
@@ -96,21 +166,8 @@ async fn check(services: &Services, account: &Account<'_>, within: Duration) -> 
     if base_url.is_none() {
         vet_hosts(services.outbound.guard(), account).await?;
     }
-    let trust = if base_url.is_some() { Trust::Operator } else { Trust::Tenant };
-    let http = services.outbound.http(trust, within, None);
-    let pool = PoolKey { connection: account.connection, version: 0 };
-    let smtp = services.outbound.smtp(Trust::Tenant, pool, within, None);
-    let cx = Cx {
-        http: &http,
-        smtp: &smtp,
-        credentials: account.credentials,
-        settings: account.settings,
-        idempotency_key: "check",
-        files: &[],
-        base_url,
-        callback_url: None,
-        now: services.clock.now(),
-    };
+    let line = Line::new(services, account, base_url, within);
+    let cx = line.cx("check");
     let operation = Operation::Check(Check::default());
     let call = AssertUnwindSafe(account.connector.perform(&cx, &operation)).catch_unwind().await;
     let output = call.unwrap_or_else(|_| {

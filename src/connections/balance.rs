@@ -1,13 +1,14 @@
-//! Accounts that are nearly empty: told once, before messages stop.
+//! Accounts that are nearly empty: told once, before messages stop. One that was empty and is filled again goes on.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use santral_connectors::Reason;
 use santral_connectors::capability::Balance;
 use uuid::Uuid;
 
-use super::lists;
+use super::{ask, health, lists};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::companies::setup::Setup;
@@ -17,6 +18,7 @@ use crate::delivery::notices::{self, Low};
 use crate::delivery::store_notices;
 use crate::error::AppResult;
 use crate::ids::{CompanyId, ConnectionId};
+use crate::store::connections::Stored;
 use crate::store::{companies, connections};
 
 /// Fewer messages than this are few.
@@ -38,6 +40,12 @@ fn is_low(balance: &Balance) -> bool {
     });
     // Where both are told, the messages are what the money buys.
     if balance.messages.is_some() { few } else { little }
+}
+
+/// Whether an account that was empty has something again. One that tells nothing is left to a check by hand.
+fn is_filled(balance: &Balance) -> bool {
+    let money = balance.money.as_ref().and_then(|money| money.amount.parse::<f64>().ok());
+    balance.messages.map_or_else(|| money.is_some_and(|amount| amount > 0.0), |messages| messages > 0)
 }
 
 /// Looks at accounts that were used since the last look, for as long as the server runs.
@@ -62,11 +70,18 @@ async fn look(app: &App, seen: &mut HashMap<Lane, Micros>) -> db::Result<()> {
         after = last.id;
         for company in &page {
             let Some(setup) = app.setups().get(CompanyId(company.id)).await? else { continue };
-            for connection in setup.connections.iter().filter(|connection| connection.status == "active") {
+            for connection in &setup.connections {
                 let lane = Lane { company: company.id, id: connection.id };
                 let has_balance = santral_connectors::find(&connection.provider)
                     .is_some_and(|connector| connector.capabilities.balance.is_some());
                 if !has_balance || !app.engine.serves(lane) {
+                    continue;
+                }
+                if connection.reason.as_deref() == Some(Reason::InsufficientBalance.as_str()) {
+                    let _ = refilled(app, &setup, connection).await;
+                    continue;
+                }
+                if connection.status != "active" {
                     continue;
                 }
                 let mut tx = app.db().company(setup.id).read().await?;
@@ -80,6 +95,19 @@ async fn look(app: &App, seen: &mut HashMap<Lane, Micros>) -> db::Result<()> {
             }
         }
     }
+}
+
+/// Checks a connection that had no money, once its account has some: what waits for it goes on by itself.
+async fn refilled(app: &App, setup: &Arc<Setup>, connection: &Stored) -> AppResult<()> {
+    let Some(connector) = santral_connectors::find(&connection.provider) else { return Ok(()) };
+    if connection.status == "error"
+        && ask::balance(app.services(), setup, connector, connection)
+            .await?
+            .is_some_and(|now| is_filled(&now))
+    {
+        health::check(app, setup, connector, connection).await?;
+    }
+    Ok(())
 }
 
 /// Asks for a connection's balance and tells once when it is low. What has no balance to tell is passed by.
@@ -138,6 +166,25 @@ mod tests {
             balance(Some(("nonsense", "TRY")), None),
         ] {
             assert!(!is_low(&enough), "{enough:?}");
+        }
+    }
+
+    #[test]
+    fn an_account_with_anything_in_it_is_filled() {
+        for filled in [
+            balance(None, Some(1)),
+            balance(Some(("0.5", "TRY")), None),
+            balance(Some(("0", "TRY")), Some(9)),
+        ] {
+            assert!(is_filled(&filled), "{filled:?}");
+        }
+        for empty in [
+            balance(None, None),
+            balance(None, Some(0)),
+            balance(Some(("0", "TRY")), None),
+            balance(Some(("-3", "USD")), None),
+        ] {
+            assert!(!is_filled(&empty), "{empty:?}");
         }
     }
 }

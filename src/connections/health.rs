@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::ask::{Answer, ask_stored};
 use super::{balance, let_go_on, words};
 use crate::app::App;
+use crate::automations::template_watch;
 use crate::clock::Micros;
 use crate::companies::setup::{Setup, settings};
 use crate::db::{self, Tx};
@@ -128,6 +129,9 @@ pub async fn check(
     let status = write_down(app, setup, connection, &answer.result).await?;
     if answer.result.is_ok() && status == "active" {
         look_at_balance(app, setup, connection);
+        if let Some(app) = app.shared() {
+            template_watch::look_aside(&app, Lane { company: setup.id.0, id: connection.id });
+        }
     }
     Ok((answer, status))
 }

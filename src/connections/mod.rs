@@ -9,6 +9,7 @@ pub mod lists;
 pub mod nightly;
 pub mod oauth;
 mod plan;
+pub mod registration;
 pub mod remove;
 pub mod save;
 pub mod uses;

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::let_go_on;
 use super::oauth::apps;
+use super::registration::{self, GivenBack};
 use crate::app::App;
 use crate::companies::setup::Setup;
 use crate::delivery::lanes::Lane;
@@ -15,7 +16,7 @@ use crate::error::{AppError, AppResult};
 use crate::grants::{Ended, GrantSecret, end};
 use crate::i18n::{Bilingual, Lang};
 use crate::ids::{AutomationId, ConnectionId};
-use crate::store::{companies, connections, grants};
+use crate::store::{companies, connections, grants, registrations};
 
 /// What was forgotten, and what still names it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,6 +28,9 @@ pub struct RemovedView {
     /// What became of the grant at the vendor, where the connection was made by consent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant: Option<Ended>,
+    /// Whom the vendor calls now, where our address was registered there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration: Option<GivenBack>,
     /// The same for a person, with what is left to do by hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -50,6 +54,7 @@ pub async fn remove(app: &App, setup: &Arc<Setup>, id: ConnectionId, lang: Lang)
     let stored = connections::find(&mut tx, setup.id.0, id.0).await?.ok_or_else(AppError::not_found)?;
     let grant = grants::find(&mut tx, setup.id.0, stored.credential).await?;
     let deleted = connections::delete(&mut tx, setup.id.0, id.0).await?.ok_or_else(AppError::not_found)?;
+    let registered = registrations::take(&mut tx, setup.id.0, id.0).await?;
     companies::bump(&mut tx, setup.id.0).await?;
     tx.commit().await?;
     app.setups().forget(setup.id.0);
@@ -61,8 +66,17 @@ pub async fn remove(app: &App, setup: &Arc<Setup>, id: ConnectionId, lang: Lang)
         Some(_) if !deleted.credential_too => Some(Ended::StillUsed),
         Some(grant) => Some(end_grant(app, setup, grant).await),
     };
-    let detail = grant.as_ref().zip(ended).map(|(grant, ended)| said(grant, ended).get(lang).to_owned());
-    Ok(RemovedView { id, automations: dependents(setup, id), grant: ended, detail })
+    let registration = match &registered {
+        None => None,
+        Some(row) => Some(registration::end(app.services(), setup, &stored, row.previous.as_deref()).await),
+    };
+    let said = match (&grant, ended, registration) {
+        (Some(grant), Some(ended), _) => Some(said(grant, ended)),
+        (.., Some(given)) => Some(registration::said(&stored, given)),
+        _ => None,
+    };
+    let detail = said.map(|said| said.get(lang).to_owned());
+    Ok(RemovedView { id, automations: dependents(setup, id), grant: ended, registration, detail })
 }
 
 /// The connection is gone by now, whatever the vendor says.

@@ -31,7 +31,9 @@ macro_rules! migrations {
     };
 }
 
-migrations! { 1 "0001_first", 2 "0002_oauth", 3 "0003_messaging", 4 "0004_pages", 5 "0005_operator" }
+migrations! {
+    1 "0001_first", 2 "0002_oauth", 3 "0003_messaging", 4 "0004_pages", 5 "0005_operator", 8 "0008_registrations",
+}
 
 /// Serialises nodes that start together (`pg_advisory_xact_lock`).
 const LOCK: i64 = 0x5a17_7261;

@@ -386,7 +386,9 @@ async fn endings(
     let ours: Vec<_> = settled().filter(|settled| ours.contains(&settled.claim.id)).collect();
     let refusals: Vec<_> = ours.iter().filter_map(|settled| settled.refusal.clone()).collect();
     consents::record(tx, &refusals).await?;
-    outcome.waiting.extend(afterwards::sent(tx, &ours, platform.clone(), now).await?);
+    let told = afterwards::sent(tx, &ours, platform.clone(), now).await?;
+    outcome.waiting.extend(told.waiting);
+    outcome.newly_broken.extend(told.broken);
     outcome.waiting.extend(afterwards::follow(tx, &ours, platform, now).await?);
     Ok(())
 }

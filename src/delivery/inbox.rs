@@ -134,6 +134,7 @@ async fn commit(engine: &Engine, arrived: &[Arrived]) -> db::Result<()> {
     for one in arrived.iter().filter(|one| one.confirmed && !one.statuses.is_empty()) {
         engine.note_callback(Lane { company: one.setup.id.0, id: one.connection });
     }
+    forget(engine, &applied.broken);
     engine.announce(&waiting);
     if !applied.early.is_empty() && !engine.db().is_single_process() {
         look_again(engine.clone(), ears, applied.early);
@@ -230,8 +231,14 @@ async fn again(engine: &Engine, ears: &Ears, early: Vec<(Uuid, Uuid, String)>) -
     let receipts = take_early(&mut tx, &early).await?;
     let applied = receipts::apply(&mut tx, ears, &receipts, now).await?;
     tx.commit().await?;
+    forget(engine, &applied.broken);
     engine.announce(&applied.waiting);
     Ok(())
+}
+
+/// Other nodes hear of it by themselves.
+pub(super) fn forget(engine: &Engine, companies: &[Uuid]) {
+    companies.iter().for_each(|company| engine.setups().forget(*company));
 }
 
 /// The receipts that were kept for these ids.

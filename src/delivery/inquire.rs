@@ -3,7 +3,7 @@
 //! A message that was sent keeps a job, in its connection's lane of questions, until its end is known or nobody waits
 //! for it any more. So questions have an owner, a lease and a sweep like all other work.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::companies::setup::Setup;
 use crate::db;
 use crate::ids::{CompanyId, DeliveryId};
 use crate::store::deliveries::Settlement;
-use crate::store::jobs::Claim;
+use crate::store::jobs::{self, Claim};
 use crate::store::receipts::{self as stored, Question};
 
 const SECOND: Micros = 1_000_000;
@@ -128,6 +128,39 @@ fn ask_again(claim: Claim, due_at: Micros) -> Settled {
     answer(claim, Ending::Ask { lane: claim.lane.id, due_at, attempt: claim.attempt + 1 })
 }
 
+/// One question to a vendor: the ids it is about, and how many pages its answer will have.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Asking<'a> {
+    ids: Vec<&'a str>,
+    rows: usize,
+    calls: u32,
+}
+
+/// The questions of one round: as many ids as [`CALLS`] calls can answer to their last page, given the recipients that
+/// share each. One that needs more than that alone is asked alone. What finds no place waits for the next round.
+fn plan<'a>(messages: impl Iterator<Item = (&'a str, usize)>, polling: Polling) -> Vec<Asking<'a>> {
+    // A last page that is full is followed by an empty one.
+    let calls = |rows: usize| u32::try_from(rows / polling.page.max(1) + 1).unwrap_or(u32::MAX);
+    let (mut questions, mut spent) = (Vec::<Asking<'a>>::new(), 0_u32);
+    for (id, rows) in messages {
+        let joins = questions.last().is_some_and(|last| last.ids.len() < polling.batch.max(1));
+        let before = questions.last().filter(|_| joins).map_or((0, 0), |last| (last.rows, last.calls));
+        let needed = calls(before.0 + rows);
+        if !questions.is_empty() && spent - before.1 + needed > CALLS {
+            continue;
+        }
+        spent = spent - before.1 + needed;
+        if !joins {
+            questions.push(Asking::default());
+        }
+        if let Some(last) = questions.last_mut() {
+            last.ids.push(id);
+            (last.rows, last.calls) = (before.0 + rows, needed);
+        }
+    }
+    questions
+}
+
 struct Round<'a> {
     engine: &'a Engine,
     lane: Lane,
@@ -214,17 +247,21 @@ impl Round<'_> {
                 by_message.entry(id).or_default().push(open);
             }
         }
+        let sizes = self.sizes(setup, by_message.keys().cloned().collect()).await?;
+        let size = |id: &str| sizes.get(id).copied().unwrap_or(1);
+        let questions = plan(by_message.keys().map(|id| (id.as_str(), size(id))), polling);
         let port = Port::new(self.engine, (self.lane, self.term), target);
         let (mut calls, mut statuses) = (0, Vec::new());
-        let messages: Vec<_> = by_message.iter().collect();
-        for some in messages.chunks(polling.batch.max(1)) {
-            if calls >= CALLS {
-                break;
-            }
-            let asked: Vec<_> =
-                some.iter().flat_map(|(id, opens)| opens.iter().map(move |open| asked(id, open))).collect();
-            let mut page = 0;
-            while calls < CALLS {
+        'round: for question in &questions {
+            let of = |id: &'_ str| by_message.get_key_value(id);
+            let asked: Vec<_> = question
+                .ids
+                .iter()
+                .filter_map(|id| of(id))
+                .flat_map(|(id, opens)| opens.iter().map(move |open| asked(id, open)))
+                .collect();
+            // Somebody else may send by the same account: a page more than we know of is no surprise.
+            for page in 0..question.calls + CALLS {
                 calls += 1;
                 let cx = port.cx("reports", &[]);
                 match port.bounded(reader.reports(&cx, &asked, page)).await {
@@ -233,19 +270,66 @@ impl Round<'_> {
                         if !more {
                             break;
                         }
-                        page += 1;
                     }
                     Err(failure) => {
                         tracing::info!(provider = target.connector.id, code = %failure.code, "reports could not be read");
-                        calls = CALLS;
+                        break 'round;
                     }
                 }
             }
         }
         self.pause(polling, calls);
         self.apply(setup, &statuses).await?;
+        let planned: HashSet<&str> =
+            questions.iter().flat_map(|question| question.ids.iter().copied()).collect();
+        self.postpone(setup, &by_message, &planned).await?;
+        let unasked: HashSet<_> = by_message
+            .iter()
+            .filter(|(id, _)| !planned.contains(id.as_str()))
+            .flat_map(|(_, opens)| opens.iter().map(|open| open.job.claim.id))
+            .collect();
         // Those whose end was just written down have no job any more: their answer changes nothing.
-        Ok(open.iter().map(|open| self.later(open)).collect())
+        Ok(open
+            .iter()
+            .map(|open| match unasked.contains(&open.job.claim.id) {
+                // No round of its own yet: it comes first as soon as the vendor may be asked again.
+                true => answer(
+                    open.job.claim,
+                    Ending::Ask {
+                        lane: open.job.claim.lane.id,
+                        due_at: self.now,
+                        attempt: open.job.claim.attempt,
+                    },
+                ),
+                false => self.later(open),
+            })
+            .collect())
+    }
+
+    /// An answer is about all who share the vendor's id: their own questions need not ask the same again.
+    async fn postpone(
+        &self,
+        setup: &Arc<Setup>,
+        by_message: &BTreeMap<String, Vec<&Open>>,
+        planned: &HashSet<&str>,
+    ) -> db::Result<()> {
+        let asked = by_message.iter().filter(|(id, _)| planned.contains(id.as_str()));
+        let next = asked.flat_map(|(_, opens)| opens).filter_map(|open| match self.later(open).ending {
+            Ending::Ask { due_at, .. } => Some(due_at),
+            _ => None,
+        });
+        let Some(due_at) = next.max() else { return Ok(()) };
+        let ids = planned.iter().map(|id| (*id).to_owned()).collect();
+        let connection = self.lane.of_messages().id;
+        let mut tx = self.engine.db().company(setup.id).write().await?;
+        jobs::postpone(&mut tx, self.lane, connection, ids, due_at).await?;
+        tx.commit().await
+    }
+
+    /// How many recipients share each of the vendor's ids.
+    async fn sizes(&self, setup: &Arc<Setup>, ids: Vec<String>) -> db::Result<HashMap<String, usize>> {
+        let mut tx = self.engine.db().company(setup.id).read().await?;
+        stored::sizes(&mut tx, (self.lane.company, self.lane.of_messages().id), ids).await
     }
 
     /// The vendor's rate of questions, kept by leaving the lane alone for as long as these calls were worth.
@@ -272,11 +356,14 @@ impl Round<'_> {
             platform: self.engine.setups().platform().await?,
         };
         let mut tx = self.engine.db().company(setup.id).write().await?;
-        let mut waiting = Vec::new();
+        let (mut waiting, mut broken) = (Vec::new(), Vec::new());
         for some in receipts.chunks(1_000) {
-            waiting.extend(receipts::apply(&mut tx, &ears, some, self.now).await?.waiting);
+            let applied = receipts::apply(&mut tx, &ears, some, self.now).await?;
+            waiting.extend(applied.waiting);
+            broken.extend(applied.broken);
         }
         tx.commit().await?;
+        super::inbox::forget(self.engine, &broken);
         self.engine.announce(&waiting);
         Ok(())
     }
@@ -425,6 +512,8 @@ impl Port<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use santral_connectors::manifest::Rate;
     use uuid::Uuid;
 
     use super::*;
@@ -440,6 +529,49 @@ mod tests {
         assert_eq!(waits[..3], [20 * SECOND, 40 * SECOND, 80 * SECOND]);
         assert_eq!(now, WAITS);
         assert!(asked < 50, "{asked}");
+    }
+
+    fn polling(batch: usize, page: usize) -> Polling {
+        let rate = Rate { count: 10, window: Duration::from_mins(1) };
+        Polling { batch, page, rate, kept: Duration::from_hours(1) }
+    }
+
+    #[test]
+    fn a_round_asks_about_no_more_than_its_calls_can_answer() {
+        let sizes = [("a", 450), ("b", 300), ("c", 900), ("d", 99), ("e", 1)];
+        let planned = plan(sizes.into_iter(), polling(50, 100));
+        let ids: Vec<_> = planned.iter().map(|question| (question.ids.clone(), question.calls)).collect();
+        // `c` would not be read to its end; what is smaller still fits.
+        assert_eq!(ids, [(vec!["a", "b", "d", "e"], 9)]);
+        // One alone that is larger than a round is asked alone, to its end.
+        let planned = plan([("huge", 5_000), ("small", 1)].into_iter(), polling(50, 100));
+        assert_eq!((planned.len(), planned[0].ids.clone(), planned[0].calls), (1, vec!["huge"], 51));
+        // Where each call takes one id, each is a question.
+        let planned = plan([("a", 1_000), ("b", 1), ("c", 10)].into_iter(), polling(1, 1_000));
+        assert_eq!(planned.iter().map(|question| question.calls).collect::<Vec<_>>(), [2, 1, 1]);
+        assert_eq!(plan(std::iter::empty(), polling(50, 100)), []);
+    }
+
+    proptest! {
+        #[test]
+        fn rounds_that_follow_each_other_leave_nobody_out(
+            sizes in proptest::collection::vec(1..2_500_usize, 0..60), batch in 1..60_usize, page in 1..1_100_usize
+        ) {
+            let names: Vec<String> = (0..sizes.len()).map(|n| n.to_string()).collect();
+            let mut left: Vec<_> = names.iter().map(String::as_str).zip(sizes).collect();
+            while !left.is_empty() {
+                let planned = plan(left.iter().copied(), polling(batch, page));
+                let calls: u32 = planned.iter().map(|question| question.calls).sum();
+                prop_assert!(calls <= CALLS || planned.len() == 1 && planned[0].ids.len() == 1);
+                let asked: HashSet<_> = planned.iter().flat_map(|question| question.ids.clone()).collect();
+                for question in &planned {
+                    prop_assert!(!question.ids.is_empty() && question.ids.len() <= batch);
+                    prop_assert!(question.calls as usize > question.rows / page);
+                }
+                prop_assert!(!asked.is_empty());
+                left.retain(|(id, _)| !asked.contains(id));
+            }
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod perform;
 pub mod policy;
 mod receipts;
 mod recover;
+mod resend;
 mod target;
 mod window;
 pub mod words;
@@ -92,6 +93,8 @@ struct Inner {
     uses: Mutex<HashMap<Lane, Micros>>,
     /// Connections whose vendor has called back since the start, and proven itself.
     called_back: Mutex<HashSet<Lane>>,
+    /// Connections whose vendor refused a template, until somebody looks.
+    doubtful_templates: Mutex<HashSet<Lane>>,
 }
 
 impl Engine {
@@ -120,6 +123,7 @@ impl Engine {
             doubted: Mutex::default(),
             uses: Mutex::default(),
             called_back: Mutex::default(),
+            doubtful_templates: Mutex::default(),
         }));
         if !engine.db().is_single_process() {
             recover::renew(&engine).await?;
@@ -269,6 +273,15 @@ impl Engine {
 
     fn note_use(&self, lane: Lane, now: Micros) {
         self.0.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(lane, now);
+    }
+
+    /// Connections whose vendor has refused a template since this was last asked.
+    pub fn take_doubtful_templates(&self) -> HashSet<Lane> {
+        std::mem::take(&mut *self.0.doubtful_templates.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note_doubtful_template(&self, lane: Lane) {
+        self.0.doubtful_templates.lock().unwrap_or_else(PoisonError::into_inner).insert(lane);
     }
 
     /// A connection's vendor called back and proved itself, so there is no haste to ask.

@@ -197,6 +197,35 @@ pub fn of_low_balance(
         .collect()
 }
 
+/// What has become of the vendor's templates that an automation names.
+#[derive(Debug)]
+pub struct Hampered<'a> {
+    pub automation: Uuid,
+    pub name: &'a str,
+    /// Each `{"pointer","code","detail"}` in the company's language; none once they can all be used again.
+    pub warnings: &'a serde_json::Value,
+}
+
+/// A notice for every endpoint that wants to hear that an automation's template cannot be used, or can again.
+pub fn of_automation(
+    setup: &Setup,
+    platform: Option<&Arc<Setup>>,
+    hampered: &Hampered<'_>,
+    at: Micros,
+) -> Vec<Notice> {
+    let is_over = hampered.warnings.as_array().is_none_or(Vec::is_empty);
+    let event_type = if is_over { "automation.recovered" } else { "automation.warning" };
+    let data = json!({
+        "company": setup.id,
+        "automation": {"id": AutomationId(hampered.automation), "name": hampered.name},
+        "warnings": hampered.warnings,
+    });
+    listeners(setup, platform, event_type)
+        .into_iter()
+        .filter_map(|webhook| notice(webhook.id, setup.id.0, event_type, (&data, None), at))
+        .collect()
+}
+
 /// A message that a person sent to the company.
 #[derive(Debug)]
 pub struct Heard<'a> {

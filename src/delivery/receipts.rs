@@ -6,6 +6,7 @@ use std::sync::Arc;
 use santral_connectors::capability::{MessageState, Status};
 use santral_connectors::failure::{OPTED_OUT, OUTSIDE_WINDOW};
 use santral_connectors::operation::Price;
+use santral_connectors::{Failure, FailureKind, Reason};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use super::lanes::Lane;
 use super::model::State;
 use super::notices::{self, News};
 use super::perform::detail_of;
-use super::{chains, store_notices, window};
+use super::{chains, resend, store_notices, window};
 use crate::clock::{Micros, rfc3339};
 use crate::companies::setup::Setup;
 use crate::db::{self, Tx};
@@ -44,6 +45,19 @@ pub struct Told {
     pub segments: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
+    /// What a failed message may hope for, where it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hope: Option<Hope>,
+}
+
+/// Why a message that certainly did not arrive goes once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hope {
+    /// The account had no money left: as soon as it has.
+    Money,
+    /// The vendor's own trouble of a moment: one more time.
+    Again,
 }
 
 /// How far a message got.
@@ -58,12 +72,13 @@ pub enum Level {
 
 impl From<&Status> for Told {
     fn from(status: &Status) -> Self {
-        let (state, code, detail) = match &status.state {
-            MessageState::Sent => (Level::Sent, None, None),
-            MessageState::Delivered => (Level::Delivered, None, None),
-            MessageState::Read => (Level::Read, None, None),
+        let (state, code, detail, hope) = match &status.state {
+            MessageState::Sent => (Level::Sent, None, None, None),
+            MessageState::Delivered => (Level::Delivered, None, None, None),
+            MessageState::Read => (Level::Read, None, None, None),
             MessageState::Failed(failure) => {
-                (Level::Failed, Some(failure.code.to_string()), Some(detail_of(failure)))
+                let hope = Hope::of(failure);
+                (Level::Failed, Some(failure.code.to_string()), Some(detail_of(failure)), hope)
             }
         };
         let line = |text: &str| text.chars().filter(|c| !c.is_control()).take(200).collect::<String>();
@@ -77,6 +92,17 @@ impl From<&Status> for Told {
             at: status.at.map(|at| at.to_string()),
             segments: status.segments,
             price: status.price.clone(),
+            hope,
+        }
+    }
+}
+
+impl Hope {
+    fn of(failure: &Failure) -> Option<Self> {
+        match failure.kind {
+            FailureKind::Misconfigured(Reason::InsufficientBalance) => Some(Self::Money),
+            FailureKind::Retryable { .. } => Some(Self::Again),
+            _ => None,
         }
     }
 }
@@ -94,6 +120,9 @@ struct Shown {
     segments: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     price: Option<Price>,
+    /// The vendor's: a message that goes again has another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message_id: Option<String>,
 }
 
 /// A status with the connection it came by.
@@ -118,6 +147,8 @@ pub struct Applied {
     pub waiting: Vec<(Lane, Micros)>,
     /// Receipts that wait for their message: company, connection, id.
     pub early: Vec<(Uuid, Uuid, String)>,
+    /// Companies with a connection that turned out to be broken: once committed, their setups are old.
+    pub broken: Vec<Uuid>,
 }
 
 /// A delivery while receipts are held against it.
@@ -128,6 +159,8 @@ struct Current {
     receipts: Vec<serde_json::Value>,
     changed: bool,
     failure: Option<String>,
+    /// What the failure leaves to hope for, with the vendor's words.
+    hope: Option<(Hope, String)>,
 }
 
 /// More receipts than this are no news about one message.
@@ -137,7 +170,7 @@ impl Current {
     fn new(company: Uuid, stored: Stored) -> Option<Self> {
         let state = State::parse(&stored.state)?;
         let receipts = serde_json::from_str(&stored.receipts).unwrap_or_default();
-        Some(Self { company, stored, state, receipts, changed: false, failure: None })
+        Some(Self { company, stored, state, receipts, changed: false, failure: None, hope: None })
     }
 
     /// Whether the vendor has been called for it and that is written down.
@@ -154,10 +187,12 @@ impl Current {
             detail: told.detail.clone(),
             segments: told.segments,
             price: told.price.clone(),
+            message_id: Some(told.message_id.clone()).filter(|id| !id.is_empty()),
         };
         let Ok(shown) = serde_json::to_value(&shown) else { return };
-        let same =
-            |known: &serde_json::Value| known["state"] == shown["state"] && known["code"] == shown["code"];
+        let same = |known: &serde_json::Value| {
+            ["state", "code", "message_id"].iter().all(|field| known[field] == shown[field])
+        };
         if self.receipts.iter().any(same) || self.receipts.len() >= MOST_SHOWN {
             return;
         }
@@ -166,6 +201,7 @@ impl Current {
         let next = next_state(self.state, told.state);
         if next == State::Failed && self.state != State::Failed {
             self.failure = Some(told.code.clone().unwrap_or_else(|| "undelivered".to_owned()));
+            self.hope = told.hope.map(|hope| (hope, told.detail.clone().unwrap_or_default()));
         }
         self.state = next;
     }
@@ -229,7 +265,7 @@ pub async fn apply(tx: &mut Tx, ears: &Ears, receipts: &[Receipt], now: Micros) 
     receipts::keep_early(tx, &early).await?;
     applied.early = early.into_iter().map(|e| (e.company, e.connection, e.vendor_id)).collect();
     let changed: Vec<_> = current.into_values().filter(|current| current.changed).collect();
-    write(tx, ears, &changed, now).await.map(|waiting| applied.waiting = waiting)?;
+    write(tx, ears, &changed, now, &mut applied).await?;
     Ok(applied)
 }
 
@@ -291,7 +327,8 @@ async fn write(
     ears: &Ears,
     changed: &[Current],
     now: Micros,
-) -> db::Result<Vec<(Lane, Micros)>> {
+    applied: &mut Applied,
+) -> db::Result<()> {
     let moved: Vec<_> = changed.iter().map(|current| current.moved(now)).collect();
     receipts::move_on(tx, &moved).await?;
     let (ended, told): (Vec<_>, Vec<_>) = changed
@@ -301,7 +338,7 @@ async fn write(
         .map(|(current, moved)| ((current.company, current.stored.id), (current, moved)))
         .unzip();
     if ended.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let final_ones: Vec<_> =
         told.iter().filter(|(_, m)| m.finished_at.is_some()).map(|(c, _)| (c.company, c.stored.id)).collect();
@@ -309,6 +346,7 @@ async fn write(
     let mut waiting = Vec::new();
     let mut notices = Vec::new();
     let mut refusals = Vec::new();
+    let mut over = Vec::with_capacity(ended.len());
     for (current, moved) in &told {
         let failure = current.failure.as_deref();
         if failure == Some(OUTSIDE_WINDOW)
@@ -318,6 +356,20 @@ async fn write(
             waiting.push((lane, now));
             continue;
         }
+        if let Some((hope, detail)) = current.hope.as_ref().filter(|_| failure.is_some())
+            && let Some(again) = resend::again(tx, (current.company, &current.stored), *hope, now).await?
+        {
+            // Held for money, or on its way once more: nothing is over either.
+            waiting.extend(again);
+            if *hope == Hope::Money {
+                let setup = ears.setups.get(&current.company);
+                let told = resend::out_of_money(tx, (setup, &current.stored), ears, detail, now).await?;
+                applied.broken.extend(told.is_some().then_some(current.company));
+                notices.extend(told.into_iter().flatten());
+            }
+            continue;
+        }
+        over.push((current.company, current.stored.id));
         if failure == Some(OPTED_OUT)
             && let (Some(channel), Some(recipient)) = (&current.stored.channel, &current.stored.recipient)
         {
@@ -340,8 +392,9 @@ async fn write(
     }
     consents::record(tx, &refusals).await?;
     waiting.extend(store_notices(tx, &notices).await?);
-    waiting.extend(chains::follow(tx, ears, &ended, now).await?);
-    Ok(waiting)
+    waiting.extend(chains::follow(tx, ears, &over, now).await?);
+    applied.waiting = waiting;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -386,6 +439,7 @@ mod tests {
             at: None,
             segments: None,
             price: None,
+            hope: None,
         }
     }
 

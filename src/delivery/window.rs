@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::lanes::Lane;
 use super::model::{Payload, State, Work};
+use super::resend;
 use crate::clock::Micros;
 use crate::db::{self, Tx};
 use crate::store::deliveries::{self, Stored};
-use crate::store::jobs::{self, NewJob};
 use crate::store::{delivery_changes, receipts};
 
 /// How long a person can be answered after they wrote.
@@ -57,10 +57,7 @@ pub(super) async fn send_template(
     };
     let lane = Lane { company, id: connection };
     deliveries::set_payload(tx, company, stored.id, &payload).await?;
-    deliveries::set_state(tx, (company, stored.id), (State::Queued.as_str(), None), now, None).await?;
-    let attempt = super::manage::next_attempt(&stored.attempts);
-    let job = NewJob { id: stored.id, lane, due_at: now, owner: None, attempt, subject: None };
-    jobs::insert(tx, &[job]).await?;
+    resend::queue(tx, (lane, stored), (State::Queued, None), now, now).await?;
     Ok(Some(lane))
 }
 

@@ -36,6 +36,8 @@ sql! {
             definition = excluded.definition, warnings = excluded.warnings,
             paused_channels = excluded.paused_channels, draft = excluded.draft, updated_at = excluded.updated_at";
     SET_DRAFT = "update automations set draft = $3 where company_id = $1 and id = $2";
+    /// One that was saved meanwhile has warnings of its own.
+    SET_WARNINGS = "update automations set warnings = $4 where company_id = $1 and id = $2 and updated_at = $3";
     COUNT = "select count(*) as automations from automations where company_id = $1";
     DELETE = "delete from automations where company_id = $1 and id = $2";
 }
@@ -97,6 +99,11 @@ pub async fn put(tx: &mut Tx, a: &Stored) -> Result<()> {
 /// Keeps what a person is working on; says whether there is such an automation.
 pub async fn set_draft(tx: &mut Tx, company: Uuid, id: Uuid, draft: Option<&str>) -> Result<bool> {
     Ok(tx.execute(&SET_DRAFT, args![company, id, draft]).await? > 0)
+}
+
+/// Replaces the warnings of an automation that is still as it was read; says whether it is.
+pub async fn set_warnings(tx: &mut Tx, of: &Stored, warnings: &str) -> Result<bool> {
+    Ok(tx.execute(&SET_WARNINGS, args![of.company, of.id, of.updated_at, warnings]).await? > 0)
 }
 
 /// Says whether there was one.

@@ -59,6 +59,7 @@ tables! {
     DELETE_CONVERSATIONS COUNT_CONVERSATIONS "conversations" "recipient" 500;
     DELETE_CHAINS COUNT_CHAINS "chains" "id" 500;
     DELETE_VENDOR_ACCOUNTS COUNT_VENDOR_ACCOUNTS "vendor_accounts" "connection_id" 500;
+    DELETE_REGISTRATIONS COUNT_REGISTRATIONS "registrations" "connection_id" 500;
     DELETE_LOW_BALANCES COUNT_LOW_BALANCES "low_balances" "connection_id" 500;
     DELETE_BATCH_MEMBERS COUNT_BATCH_MEMBERS "batch_members" "id" 500;
 }

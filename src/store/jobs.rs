@@ -141,6 +141,15 @@ sql! {
     sqlite: "with c (company_id, id) as (values {rows of 2})
         update jobs set due_at = $1 from c where jobs.id = c.id and jobs.company_id = c.company_id and jobs.phase = 3
             and jobs.owner is null and jobs.due_at > $1 returning jobs.company_id, jobs.lane";
+    /// Their message was just asked about by another question.
+    POSTPONE = pg: "update jobs set due_at = $5, attempt = jobs.attempt + 1
+        where jobs.company_id = $1 and jobs.lane = $2 and jobs.phase = 3 and jobs.owner is null and jobs.due_at < $5
+            and jobs.id in (select delivery_id from vendor_messages
+                where company_id = $1 and connection_id = $3 and vendor_id = any($4))",
+    sqlite: "update jobs set due_at = $5, attempt = attempt + 1
+        where company_id = $1 and lane = $2 and phase = 3 and owner is null and due_at < $5
+            and id in (select delivery_id from vendor_messages
+                where company_id = $1 and connection_id = $3 and vendor_id in (select value from json_each($4)))";
     PHASE = "select phase from jobs where id = $1 and company_id = $2";
 
     MOVE = "update jobs set due_at = $3, owner = null, phase = 0, epoch = epoch + 1, attempt = 1
@@ -317,6 +326,18 @@ pub async fn ask(tx: &mut Tx, jobs: &[Again], owner: Option<Uuid>) -> Result<Vec
 /// Brings questions about deliveries (company, id) forward; returns the lanes they wait in.
 pub async fn ask_now(tx: &mut Tx, of: &[(Uuid, Uuid)], now: Micros) -> Result<Vec<Lane>> {
     tx.fetch_bulk(&ASK_NOW, pairs(of), args![now]).await?.iter().map(lane).collect()
+}
+
+/// Lets further questions about messages of a connection wait until `due_at`: their answer is known.
+pub async fn postpone(
+    tx: &mut Tx,
+    questions: Lane,
+    connection: Uuid,
+    vendor_ids: Vec<String>,
+    due_at: Micros,
+) -> Result<()> {
+    let args = args![questions.company, questions.id, connection, vendor_ids, due_at];
+    tx.execute(&POSTPONE, args).await.map(drop)
 }
 
 /// How far a delivery's job is; `None` when it has none.

@@ -23,6 +23,7 @@ pub mod nodes;
 pub mod oauth;
 pub mod operators;
 pub mod receipts;
+pub mod registrations;
 pub mod retention;
 pub mod sessions;
 pub mod statistics;

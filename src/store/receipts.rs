@@ -1,5 +1,7 @@
 //! What vendors say afterwards: whose message an id is, receipts that come before our own commit, what people wrote.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use super::deliveries::{Stored, stored};
@@ -128,6 +130,11 @@ sql! {
         where company_id = $1 and id = any($2)",
     sqlite: "select id, state, recipient, attempts, output from deliveries
         where company_id = $1 and id in (select unhex(value) from json_each($2))";
+    /// How many recipients share each of these ids.
+    SIZES = pg: "select vendor_id, count(*) as recipients from vendor_messages
+        where company_id = $1 and connection_id = $2 and vendor_id = any($3) group by vendor_id",
+    sqlite: "select vendor_id, count(*) as recipients from vendor_messages
+        where company_id = $1 and connection_id = $2 and vendor_id in (select value from json_each($3)) group by vendor_id";
     KNOWN = "select vendor_id from vendor_messages where company_id = $1 and recipient = $2 and sent_at >= $3
         and sent_at <= $4 and connection_id = $5 and delivery_id <> $6";
     /// It waited long enough; `sent` is the last word.
@@ -287,6 +294,18 @@ pub async fn known(
 ) -> Result<Vec<String>> {
     let args = args![company, recipient, since, until, connection, delivery];
     tx.fetch_all(&KNOWN, args).await?.iter().map(|row| row.text("vendor_id")).collect()
+}
+
+/// How many recipients share each of the vendor's ids; one that is not known is absent.
+pub async fn sizes(
+    tx: &mut Tx,
+    (company, connection): (Uuid, Uuid),
+    ids: Vec<String>,
+) -> Result<HashMap<String, usize>> {
+    let rows = tx.fetch_all(&SIZES, args![company, connection, ids]).await?;
+    rows.iter()
+        .map(|row| Ok((row.text("vendor_id")?, usize::try_from(row.i64("recipients")?).unwrap_or(1))))
+        .collect()
 }
 
 /// Messages that wait no longer for a receipt.

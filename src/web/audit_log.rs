@@ -117,6 +117,8 @@ fn action(v: &Dates<'_>, route: &str) -> String {
         "/app/connections/{id}/test" => t!(v, "deed-test-connection"),
         "/app/connections/{id}/switch/{to}" => t!(v, "deed-switch-connection"),
         "/app/connections/{id}/disconnect" => t!(v, "deed-disconnect"),
+        "/app/connections/{id}/registration" => t!(v, "deed-register-hook"),
+        "/app/connections/{id}/registration/withdraw" => t!(v, "deed-withdraw-hook"),
         "/app/channels/{channel}/default" => t!(v, "deed-default"),
         "/app/automations" | "/app/automations/presets" => t!(v, "deed-add-automation"),
         "/app/automations/{id}" => t!(v, "deed-change-automation"),

@@ -236,6 +236,7 @@ fn page(
             }
             div.stack {
                 (facts(v, connection))
+                (super::registration::section(v, provider, connection))
                 (assurances(v))
             }
         }

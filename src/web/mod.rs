@@ -34,6 +34,7 @@ mod logos;
 mod overview;
 mod parts;
 mod preview;
+mod registration;
 mod settings;
 mod templates;
 mod texts;
@@ -58,6 +59,7 @@ pub fn routes(app: &AppState) -> Router<AppState> {
         .merge(connect::routes())
         .merge(connection::routes())
         .merge(consent::routes())
+        .merge(registration::routes())
         .merge(deliveries::routes())
         .merge(bulk::routes())
         .merge(automations::routes())

@@ -194,6 +194,8 @@ pub(super) fn done(v: &Visitor, what: Option<&str>) -> Markup {
         Some("enabled") => t!(v, "done-enabled"),
         Some("disconnected") => t!(v, "done-disconnected"),
         Some("defaults") => t!(v, "done-defaults"),
+        Some("registered") => t!(v, "done-registered"),
+        Some("withdrawn") => t!(v, "done-withdrawn"),
         _ => return Markup::default(),
     };
     html! { p.toast role="status" { (icons::CIRCLE_CHECK) (text) } }

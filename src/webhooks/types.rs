@@ -3,7 +3,7 @@
 use crate::automation::Problem;
 
 /// All news there is.
-pub const KNOWN: [&str; 11] = [
+pub const KNOWN: [&str; 13] = [
     "delivery.sent",
     "delivery.delivered",
     "delivery.failed",
@@ -13,6 +13,8 @@ pub const KNOWN: [&str; 11] = [
     "connection.error",
     "connection.recovered",
     "connection.low_balance",
+    "automation.warning",
+    "automation.recovered",
     "message.received",
     "limit.reached",
 ];

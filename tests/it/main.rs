@@ -17,6 +17,8 @@ mod description;
 #[cfg(test)]
 mod erasure;
 #[cfg(test)]
+mod independent;
+#[cfg(test)]
 mod integrations;
 #[cfg(test)]
 mod keys_api;
@@ -25,15 +27,25 @@ mod mail;
 #[cfg(test)]
 mod messaging;
 #[cfg(test)]
+mod messaging_apps;
+#[cfg(test)]
+mod messaging_balance;
+#[cfg(test)]
 mod messaging_bulk;
 #[cfg(test)]
 mod messaging_consent;
+#[cfg(test)]
+mod messaging_faults;
 #[cfg(test)]
 mod messaging_limits;
 #[cfg(test)]
 mod messaging_receipts;
 #[cfg(test)]
+mod messaging_registration;
+#[cfg(test)]
 mod messaging_scenarios;
+#[cfg(test)]
+mod messaging_templates;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]

@@ -33,6 +33,8 @@ mod simulated;
 mod slow;
 #[cfg(test)]
 mod verdict;
+#[cfg(test)]
+mod waits;
 
 #[cfg(test)]
 #[path = "../it/support/mod.rs"]

@@ -1,12 +1,14 @@
 //! What is measured, one file per question.
 
 mod backlog;
+mod bulk;
 mod cold_start;
 mod companies;
 mod fairness;
 mod latency;
 mod memory;
 mod nodes;
+mod receipts;
 mod refresh;
 mod smtp;
 mod throughput;
@@ -46,6 +48,10 @@ pub enum Scenario {
     Nodes,
     /// 10,000 access tokens that end in the same hour.
     Refresh,
+    /// One SMS to 10,000 numbers, and another company's single messages beside it.
+    Bulk,
+    /// Signed receipts a second, and what one costs with 0, 100,000 and 1,000,000 deliveries waiting.
+    Receipts,
 }
 
 /// What a run needs to know.
@@ -70,6 +76,8 @@ pub struct Sizes {
     /// Deliveries queued by the company that is not to disturb the other.
     pub queue: usize,
     pub mails: usize,
+    /// Messages whose receipts come, each time.
+    pub receipts: usize,
     pub starts: usize,
     /// Accounts connected by consent, and how long their access tokens are good for: an hour in short.
     pub grants: usize,
@@ -84,6 +92,7 @@ impl Sizes {
         companies: [1, 100, 10_000],
         queue: 100_000,
         mails: 5_000,
+        receipts: 20_000,
         starts: 10,
         grants: 10_000,
         token_lifetime: Duration::from_secs(900),
@@ -96,6 +105,7 @@ impl Sizes {
         companies: [1, 20, 200],
         queue: 20_000,
         mails: 1_000,
+        receipts: 4_000,
         starts: 3,
         grants: 200,
         token_lifetime: Duration::from_secs(60),
@@ -124,6 +134,8 @@ impl Bench {
             Scenario::Smtp => smtp::run(self).await,
             Scenario::Nodes => nodes::run(self).await,
             Scenario::Refresh => refresh::run(self).await,
+            Scenario::Bulk => bulk::run(self).await,
+            Scenario::Receipts => receipts::run(self).await,
         }
     }
 

@@ -198,6 +198,8 @@ pub struct Callback {
     pub answer: CallbackAnswer,
     /// The vendor proved itself. Otherwise `statuses` are hints: ask [`ReadReports`] before a state changes.
     pub confirmed: bool,
+    /// Templates of the account were approved, paused, rejected …: look at [`ListTemplates`] anew.
+    pub templates_changed: bool,
 }
 
 /// What the vendor wants to hear.
@@ -258,6 +260,8 @@ pub struct Reports {
 pub struct Polling {
     /// Different message ids in one call.
     pub batch: usize,
+    /// Recipients on one page of an answer.
+    pub page: usize,
     /// Calls, pages included, per connection.
     pub rate: Rate,
     /// How long the vendor remembers a message.
@@ -317,27 +321,39 @@ pub struct Many<'a> {
     pub op: &'a SendSms,
 }
 
-/// Registers our address as the one that the vendor calls.
+/// Says at the vendor which addresses it calls.
 ///
-/// A vendor keeps one address per account, so registering may replace another system's: ask a person first.
+/// A vendor keeps one address per account, so registering ours may replace another system's: ask a person first.
 #[async_trait]
 pub trait RegisterCallback: Send + Sync {
-    /// The address the vendor calls now, where it tells.
-    async fn registered(&self, cx: &Cx<'_>) -> Result<Registered, Failure>;
+    /// What the vendor calls now; `None` where it has no way to ask.
+    async fn registered(&self, cx: &Cx<'_>) -> Result<Option<Addresses>, Failure>;
 
-    async fn register(&self, cx: &Cx<'_>, url: &Url) -> Result<(), Failure>;
-
-    /// Removes the registration.
-    async fn remove(&self, cx: &Cx<'_>) -> Result<(), Failure>;
+    /// Registers these addresses and takes away those that are `None`.
+    ///
+    /// # Errors
+    /// [`FailureKind::Unconfirmed`](crate::failure::FailureKind::Unconfirmed) once any of it may have been done; every
+    /// other kind says that nothing has changed.
+    async fn register(&self, cx: &Cx<'_>, addresses: &Addresses) -> Result<(), Failure>;
 }
 
-/// What is registered at the vendor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Registered {
-    Nothing,
-    Address(String),
-    /// The vendor has no way to ask.
-    Untold,
+/// What a vendor calls, by what it tells there.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addresses {
+    /// Where delivery reports go.
+    pub reports: Option<String>,
+    /// Where the messages go that people send to the company's number.
+    pub inbound: Option<String>,
+}
+
+impl std::fmt::Debug for Addresses {
+    /// An address may carry its own secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Addresses")
+            .field("reports", &self.reports.is_some())
+            .field("inbound", &self.inbound.is_some())
+            .finish()
+    }
 }
 
 impl Capabilities {

@@ -30,9 +30,14 @@ pub struct Phones {
     total: watch::Sender<u64>,
     faults: BTreeMap<Vendor, Queue<WebhookFault>>,
     callbacks: Mutex<BTreeMap<Vendor, String>>,
+    /// Where inbound messages go, for vendors that keep another address for them.
+    inboxes: Mutex<BTreeMap<Vendor, String>>,
     /// Who has written to us: WhatsApp takes free text to nobody else.
     writers: Mutex<BTreeSet<String>>,
-    broke: AtomicBool,
+    /// Messages that the accounts can still pay for; without a number, any.
+    credit: Mutex<Option<u64>>,
+    /// WhatsApp's good template is held back.
+    paused: AtomicBool,
     receipts: Option<Duration>,
 }
 
@@ -43,8 +48,10 @@ impl Phones {
             total: watch::Sender::new(0),
             faults: Vendor::ALL.into_iter().map(|vendor| (vendor, Queue::default())).collect(),
             callbacks: Mutex::default(),
+            inboxes: Mutex::default(),
             writers: Mutex::default(),
-            broke: AtomicBool::new(false),
+            credit: Mutex::default(),
+            paused: AtomicBool::new(false),
             receipts,
         }
     }
@@ -82,14 +89,20 @@ impl Phones {
     pub async fn report(&self, number: u64, outcome: Outcome) -> bool {
         let Some(message) = self.message(number) else { return false };
         message.becomes(outcome);
-        self.call(&message, crate::vendors::receipt(&message)).await
+        self.call(&message, self.callback(message.vendor), crate::vendors::receipt(&message)).await
+    }
+
+    /// Lets everything that is still on its way arrive, without a call: whoever wants to know asks.
+    pub fn deliver_all(&self) {
+        let on_its_way = |message: &&Arc<PhoneMessage>| message.outcome() == Outcome::Sent;
+        self.messages().iter().filter(on_its_way).for_each(|message| message.becomes(Outcome::Delivered));
     }
 
     /// Lets the person who got a message answer it.
     pub async fn reply(&self, number: u64, text: &str) -> bool {
         let Some(message) = self.message(number) else { return false };
         locked(&self.writers).insert(message.to.clone());
-        self.call(&message, crate::vendors::inbound(&message, text)).await
+        self.call(&message, self.inbox(message.vendor), crate::vendors::inbound(&message, text)).await
     }
 
     /// Whether this number (E.164) has answered a message.
@@ -97,8 +110,8 @@ impl Phones {
         locked(&self.writers).contains(number)
     }
 
-    async fn call(&self, message: &PhoneMessage, outgoing: Option<Outgoing>) -> bool {
-        let url = message.callback.clone().or_else(|| self.callback(message.vendor));
+    async fn call(&self, message: &PhoneMessage, url: Option<String>, outgoing: Option<Outgoing>) -> bool {
+        let url = message.callback.clone().or(url);
         match (outgoing, url) {
             (Some(outgoing), Some(url)) => outgoing.post(&url).await,
             _ => false,
@@ -110,22 +123,72 @@ impl Phones {
         locked(&self.callbacks).get(&vendor).cloned()
     }
 
-    /// Sets or removes that address, as one does on the vendor's own pages.
+    /// The address that gets inbound messages.
+    pub fn inbox(&self, vendor: Vendor) -> Option<String> {
+        locked(&self.inboxes).get(&vendor).cloned()
+    }
+
+    /// Sets or removes both addresses, as one does on the vendor's own pages.
     pub fn set_callback(&self, vendor: Vendor, url: Option<String>) {
-        let mut callbacks = locked(&self.callbacks);
-        match url {
-            Some(url) => drop(callbacks.insert(vendor, url)),
-            None => drop(callbacks.remove(&vendor)),
-        }
+        self.set_reports(vendor, url.clone());
+        self.set_inbox(vendor, url);
+    }
+
+    /// Sets or removes the address of the receipts.
+    pub fn set_reports(&self, vendor: Vendor, url: Option<String>) {
+        set(&self.callbacks, vendor, url);
+    }
+
+    /// Sets or removes the address of inbound messages.
+    pub fn set_inbox(&self, vendor: Vendor, url: Option<String>) {
+        set(&self.inboxes, vendor, url);
     }
 
     /// Whether all accounts have used up their money.
     pub fn is_broke(&self) -> bool {
-        self.broke.load(Ordering::Relaxed)
+        self.credit() == Some(0)
     }
 
+    /// Empties all accounts, or lets them pay for anything.
     pub fn set_broke(&self, broke: bool) {
-        self.broke.store(broke, Ordering::Relaxed);
+        self.set_credit(broke.then_some(0));
+    }
+
+    /// What the accounts can still pay for, in messages; `None` for anything.
+    pub fn credit(&self) -> Option<u64> {
+        *locked(&self.credit)
+    }
+
+    pub fn set_credit(&self, messages: Option<u64>) {
+        *locked(&self.credit) = messages;
+    }
+
+    /// Pays for so many messages, all or none; says whether the money was enough.
+    pub(crate) fn pay(&self, messages: u64) -> bool {
+        let mut credit = locked(&self.credit);
+        let left = credit.map(|credit| credit.checked_sub(messages));
+        match left {
+            None => true,
+            Some(Some(left)) => {
+                *credit = Some(left);
+                true
+            }
+            Some(None) => false,
+        }
+    }
+
+    /// Whether WhatsApp's template `siparis_hazir` is held back.
+    pub(crate) fn is_template_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Holds that template back or lets it go, and calls whoever listens; false when nobody does.
+    pub async fn pause_template(&self, paused: bool) -> bool {
+        self.paused.store(paused, Ordering::Relaxed);
+        match self.callback(Vendor::Whatsapp) {
+            Some(url) => crate::vendors::template_changed(paused).post(&url).await,
+            None => false,
+        }
     }
 
     /// Orders a fault of one vendor's HTTP side.
@@ -174,7 +237,10 @@ impl Phones {
     pub(crate) fn has_lately(&self, draft: &Draft, within: Duration) -> bool {
         let since = clock::micros() - i64::try_from(within.as_micros()).unwrap_or(i64::MAX);
         locked(&self.messages).iter().rev().take_while(|message| message.received >= since).any(|message| {
-            message.vendor == draft.vendor && message.to == draft.to && message.text == draft.text
+            message.vendor == draft.vendor
+                && message.fate.is_none()
+                && message.to == draft.to
+                && message.text == draft.text
         })
     }
 
@@ -194,8 +260,18 @@ impl Phones {
     pub fn clear(&self) {
         locked(&self.messages).clear();
         locked(&self.callbacks).clear();
+        locked(&self.inboxes).clear();
         locked(&self.writers).clear();
         self.set_broke(false);
+        self.paused.store(false, Ordering::Relaxed);
         Vendor::ALL.into_iter().for_each(|vendor| self.clear_faults(vendor));
+    }
+}
+
+fn set(addresses: &Mutex<BTreeMap<Vendor, String>>, vendor: Vendor, url: Option<String>) {
+    let mut addresses = locked(addresses);
+    match url {
+        Some(url) => drop(addresses.insert(vendor, url)),
+        None => drop(addresses.remove(&vendor)),
     }
 }

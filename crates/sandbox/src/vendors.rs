@@ -74,6 +74,10 @@ async fn faulty(State((app, vendor)): State<(App, Vendor)>, request: Request, ne
 }
 
 /// What a message's vendor tells its customer about it.
+pub(crate) fn template_changed(paused: bool) -> Outgoing {
+    whatsapp::template_changed(paused)
+}
+
 pub(crate) fn receipt(message: &PhoneMessage) -> Option<Outgoing> {
     match message.vendor {
         Vendor::Netgsm => Some(netgsm::receipt(message)),

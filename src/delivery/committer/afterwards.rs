@@ -8,7 +8,7 @@ use crate::companies::setup::Setup;
 use crate::db::{self, Tx};
 use crate::delivery::lanes::Lane;
 use crate::delivery::perform::SentNote;
-use crate::delivery::receipts::{self, Ears};
+use crate::delivery::receipts::{self, Applied, Ears};
 use crate::delivery::{chains, inbox};
 use crate::ids::DeliveryId;
 use crate::store::jobs::Claim;
@@ -20,11 +20,11 @@ pub(super) async fn sent(
     ours: &[&Settled],
     platform: Option<Arc<Setup>>,
     now: Micros,
-) -> db::Result<Vec<(Lane, Micros)>> {
+) -> db::Result<Applied> {
     let notes: Vec<_> =
         ours.iter().filter_map(|settled| Some((settled.claim, settled.sent.as_ref()?))).collect();
     if notes.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Applied::default());
     }
     let message = |(claim, note): &(Claim, &SentNote)| {
         Some(VendorMessage {
@@ -45,7 +45,7 @@ pub(super) async fn sent(
     });
     let early = inbox::take_early(tx, &keys.collect::<Vec<_>>()).await?;
     let setups = inbox::setups(notes.iter().map(|(_, note)| Arc::clone(&note.setup)));
-    Ok(receipts::apply(tx, &Ears { setups, platform }, &early, now).await?.waiting)
+    receipts::apply(tx, &Ears { setups, platform }, &early, now).await
 }
 
 /// Lets what comes later in a chain know how those before it ended.

@@ -150,6 +150,9 @@ impl Conclusion<'_> {
                 settled
             }
             Next::Fail => {
+                if failure.code.starts_with("template_") {
+                    self.course.engine.note_doubtful_template(self.course.claim.lane);
+                }
                 let opted_out = failure.opted_out();
                 let mut settled = self.over(State::Failed, Some(failure.code), Some(attempt));
                 settled.refusal = opted_out.then(|| self.refusal(provider)).flatten();

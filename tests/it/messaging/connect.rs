@@ -48,8 +48,12 @@ async fn a_wrong_secret_is_refused_and_the_right_one_tells_the_account(
 #[case("netgsm", "msgheader")]
 #[case("iletimerkezi", "sender")]
 #[tokio::test]
-async fn a_sender_name_that_is_not_approved_is_refused(#[case] provider: &str, #[case] field: &str) {
-    let place = Place::start(Engine::Sqlite).await;
+async fn a_sender_name_that_is_not_approved_is_refused(
+    #[case] provider: &str,
+    #[case] field: &str,
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let place = Place::start(engine).await;
     let mut other = form(provider);
     other["settings"][field] = "BASKASI".into();
     let refused = place.save(other).await.expect(422);
@@ -129,9 +133,12 @@ async fn money_that_is_used_up_holds_the_rest_and_says_so(
     place.company.wait_for_delivery(&id, |delivery| delivery["state"] == "sent").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_answer_that_is_lost_is_not_sent_again() {
-    let place = Place::start(Engine::Sqlite).await;
+async fn an_answer_that_is_lost_is_not_sent_again(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let place = Place::start(engine).await;
     place.save(form("netgsm")).await.expect(200);
     let fault = WebhookFault::once(WebhookAction::DropAfterReading);
     place.sandbox.phones().add_fault(Vendor::Netgsm, fault).unwrap();
@@ -142,9 +149,12 @@ async fn an_answer_that_is_lost_is_not_sent_again() {
     assert_eq!(place.sandbox.phones().total(), 1);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_landline_is_refused_before_anybody_pays() {
-    let place = Place::start(Engine::Sqlite).await;
+async fn a_landline_is_refused_before_anybody_pays(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let place = Place::start(engine).await;
     place.save(form("netgsm")).await.expect(200);
     let message =
         json!({"channel": "sms", "to": "0212 123 45 67", "text": "Merhaba", "kind": "informational"});

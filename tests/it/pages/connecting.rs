@@ -1,11 +1,13 @@
 //! Connecting by the form, and everything a person does with a connection.
 
 use rstest::rstest;
+use santral_sandbox::phones::Vendor;
 use santral_sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 
 use crate::support::browser::Browser;
 use crate::support::connected::{Connected, connect};
+use crate::support::phones::{connection, start};
 use crate::support::server::{Engine, Server};
 
 const NEW: &str = "/app/integrations/email/smtp/new";
@@ -188,4 +190,38 @@ async fn hostile_names_are_shown_as_text() {
     let long = "ş".repeat(10_000);
     fields[0].1 = &long;
     browser.post(NEW, &fields).await.expect(422);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_callback_address_is_registered_after_a_question_and_taken_back(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let it = start(engine, &["netgsm"]).await;
+    let phones = it.sandbox.phones();
+    phones.set_callback(Vendor::Netgsm, Some("https://eski.example/rapor".to_owned()));
+    let stored = connection(&it.api, "netgsm").await;
+    let ours = stored["webhook_url"].as_str().unwrap().to_owned();
+    let page = format!("/app/connections/{}", stored["id"].as_str().unwrap());
+    let route = format!("{page}/registration");
+    let mut admin = Browser::of(&it.server, &it.company, "admin").await;
+    let shown = admin.get(&page).await.expect(200);
+    assert!(
+        shown.contains(&ours) && shown.contains(&route),
+        "the address is shown, and the way to register it"
+    );
+    let asked = admin.get(&route).await.expect(200);
+    assert!(asked.contains("yerine geçer") && asked.contains("Bu adresi kaydet"));
+    let wrong = admin.post(&route, &[("reports", "eski sistem")]).await.expect(422);
+    assert!(wrong.contains("https:// ile başlayan") && wrong.contains("value=\"eski sistem\""));
+    assert_ne!(phones.callback(Vendor::Netgsm), Some(ours.clone()));
+    let to = admin.post(&route, &[("reports", "https://eski.example/rapor"), ("inbound", "")]).await.to();
+    assert!(admin.get(&to).await.expect(200).contains("Bildirim adresi serviste kaydedildi"));
+    assert_eq!(phones.callback(Vendor::Netgsm), Some(ours));
+    assert!(admin.get(&route).await.expect(200).contains("Önceki adrese dön"));
+    admin.post(&format!("{route}/withdraw"), &[]).await.to();
+    assert_eq!(phones.callback(Vendor::Netgsm).as_deref(), Some("https://eski.example/rapor"));
+    let mut member = Browser::of(&it.server, &it.company, "member").await;
+    member.get(&route).await.expect(403);
+    member.post(&route, &[]).await.expect(403);
 }

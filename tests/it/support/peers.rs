@@ -29,9 +29,18 @@ impl Peer {
     pub fn start(program: &str, arguments: &[&str]) -> Self {
         let installed = Path::new(PROGRAMS).join("node_modules").exists();
         assert!(installed, "the peers are not installed: run `npm ci --prefix tests/peers`, or scripts/test");
-        let mut process = Command::new("node")
-            .arg(Path::new(PROGRAMS).join(program))
-            .args(arguments)
+        Self::run(Command::new("node").arg(Path::new(PROGRAMS).join(program)).args(arguments))
+    }
+
+    /// Starts `tests/peers/<program>` in the peers' own Python.
+    pub fn python(program: &str) -> Self {
+        let python = Path::new(PROGRAMS).join(".venv/bin/python");
+        assert!(python.exists(), "the peers' Python packages are not installed: run scripts/test");
+        Self::run(Command::new(python).arg(Path::new(PROGRAMS).join(program)))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

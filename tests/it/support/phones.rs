@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::PATIENCE;
 use super::client::Client;
 use super::connected::{Connected, connect};
-use super::server::{Engine, Server};
+use super::server::{Engine, Env, Server};
 
 /// The providers that the sandbox plays.
 const PLAYED: [&str; 6] = ["NETGSM", "ILETIMERKEZI", "TWILIO", "VONAGE", "WHATSAPP", "TWILIO_WHATSAPP"];
@@ -22,12 +22,23 @@ pub async fn start(engine: Engine, providers: &[&str]) -> Connected {
 
 /// As [`start`], with a sandbox of one's own.
 pub async fn start_with(engine: Engine, providers: &[&str], config: SandboxConfig) -> Connected {
+    start_under(engine, providers, config, |_| {}).await
+}
+
+/// As [`start_with`]; `customise` has the last word on the server's environment.
+pub async fn start_under(
+    engine: Engine,
+    providers: &[&str],
+    config: SandboxConfig,
+    customise: impl FnOnce(&mut Env),
+) -> Connected {
     let sandbox = Sandbox::start(config).await.unwrap();
     let url = sandbox.http_url();
     let server = Server::start(engine, |env| {
         for provider in PLAYED {
             env.set(&format!("SANTRAL_PROVIDER_{provider}_URL"), &url);
         }
+        customise(env);
     })
     .await;
     let (company, api) = connect(&server, &sandbox, "Örnek A.Ş.").await;
@@ -42,7 +53,8 @@ pub async fn start_with(engine: Engine, providers: &[&str], config: SandboxConfi
     it
 }
 
-fn account(provider: &str) -> Value {
+/// What connects the sandbox's account of a provider.
+pub fn account(provider: &str) -> Value {
     let (settings, credentials) = match provider {
         "netgsm" => {
             (json!({"msgheader": "SANTRAL"}), json!({"usercode": "8500000000", "password": "sandbox"}))
@@ -55,6 +67,15 @@ fn account(provider: &str) -> Value {
         "whatsapp" => (
             json!({"phone_number_id": "106540352242922", "business_account_id": "102290129340398"}),
             json!({"access_token": "sandbox-token", "app_secret": "sandbox-app-secret", "verify_token": "dogrula"}),
+        ),
+        "vonage" => (
+            json!({"from": "SANTRAL"}),
+            json!({"api_key": "a1b2c3d4", "api_secret": "sandbox",
+                "signature_secret": "sandbox-signature-secret"}),
+        ),
+        "twilio_whatsapp" => (
+            json!({"from": "+14155238886"}),
+            json!({"account_sid": "AC00112233445566778899aabbccddeeff", "auth_token": "sandbox-token"}),
         ),
         other => panic!("{other} has no account here"),
     };

@@ -144,9 +144,6 @@ fn take(app: &App, order: Order) -> Response {
     if !SENDERS.contains(&order.sender.as_str()) {
         return status(450);
     }
-    if app.phones.is_broke() {
-        return status(402);
-    }
     let messages = match order.message {
         Messages::One(message) => vec![message],
         Messages::Many(messages) => messages,
@@ -184,6 +181,9 @@ fn take(app: &App, order: Order) -> Response {
     }
     if drafts.iter().all(|draft| app.phones.has_lately(draft, REPEAT)) {
         return status(451);
+    }
+    if !app.phones.pay(drafts.len() as u64) {
+        return status(402);
     }
     for mut draft in drafts {
         draft.fate = (Habit::of(&draft.to) == Habit::OptedOut).then_some("112");
@@ -291,7 +291,10 @@ async fn balance(State(app): State<App>, body: Bytes) -> Response {
     if let Err(code) = read::<Nothing>(&body) {
         return status(code);
     }
-    let (amount, sms) = if app.phones.is_broke() { ("0.00", "0") } else { ("123.45", "1000") };
+    let (amount, sms) = match app.phones.credit() {
+        Some(credit) => (format!("{}.{:02}", credit * 20 / 100, credit * 20 % 100), credit.to_string()),
+        None => ("123.45".to_owned(), "1000".to_owned()),
+    };
     good(json!({"balance": {"amount": amount, "sms": sms}}))
 }
 

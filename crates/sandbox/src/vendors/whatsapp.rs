@@ -1,5 +1,5 @@
-//! WhatsApp Cloud API: token `sandbox-token`, app secret `sandbox-app-secret`, phone number ID `106540352242922`,
-//! business account `102290129340398`, one approved template `siparis_hazir` (`tr`) and one that is paused.
+//! WhatsApp Cloud API: token `sandbox-token`, app secret `sandbox-app-secret`, phone number IDs `106540352242922` and
+//! `106540352242923`, business account `102290129340398`, one approved template `siparis_hazir` (`tr`) and one that is paused.
 //!
 //! Free text is taken from nobody's phone that has not answered within 24 hours: it fails in a receipt, as at Meta.
 
@@ -20,9 +20,9 @@ use crate::phones::{Draft, Habit, Outcome, Outgoing, PhoneMessage, Vendor};
 
 const TOKEN: &str = "sandbox-token";
 const APP_SECRET: &str = "sandbox-app-secret";
-const NUMBER: &str = "106540352242922";
+/// The numbers of the business account: id and what people see.
+const NUMBERS: [(&str, &str); 2] = [("106540352242922", "905320000000"), ("106540352242923", "905320000001")];
 const BUSINESS: &str = "102290129340398";
-const DISPLAY: &str = "905320000000";
 const TEMPLATE: &str = "Merhaba {{1}}, {{2}} numaralı siparişiniz hazır.";
 
 pub(super) fn routes() -> Router<App> {
@@ -41,29 +41,40 @@ fn refused(status: StatusCode, code: u32, details: &str) -> Response {
 }
 
 /// The answer to whoever has another token or asks for what is not there.
-fn stranger(headers: &HeaderMap, id: &str, own: &str) -> Option<Response> {
+fn stranger(headers: &HeaderMap, is_known: bool) -> Option<Response> {
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if token.and_then(|value| value.strip_prefix("Bearer ")) != Some(TOKEN) {
         return Some(refused(StatusCode::UNAUTHORIZED, 190, "Invalid OAuth access token"));
     }
-    (id != own).then(|| refused(StatusCode::BAD_REQUEST, 100, "Unsupported request: no such object"))
+    (!is_known).then(|| refused(StatusCode::BAD_REQUEST, 100, "Unsupported request: no such object"))
+}
+
+/// What people see of a number of the account.
+fn display(id: &str) -> Option<&'static str> {
+    NUMBERS.into_iter().find(|(known, _)| *known == id).map(|(_, display)| display)
 }
 
 async fn number(headers: HeaderMap, Path(id): Path<String>) -> Response {
-    stranger(&headers, &id, NUMBER).unwrap_or_else(|| {
-        Json(json!({"id": NUMBER, "display_phone_number": "+90 532 000 00 00", "verified_name": "Örnek Mobilya",
-            "quality_rating": "GREEN"}))
+    let known = display(&id);
+    stranger(&headers, known.is_some()).unwrap_or_else(|| {
+        let shown = known.unwrap_or_default();
+        let last = shown.get(10..).unwrap_or_default();
+        Json(json!({"id": id, "display_phone_number": format!("+90 532 000 00 {last}"),
+            "verified_name": "Örnek Mobilya", "quality_rating": "GREEN"}))
         .into_response()
     })
 }
 
-async fn templates(headers: HeaderMap, Path(id): Path<String>) -> Response {
-    stranger(&headers, &id, BUSINESS).unwrap_or_else(|| {
+async fn templates(State(app): State<App>, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    stranger(&headers, id == BUSINESS).unwrap_or_else(|| {
         let one = |name: &str, status: &str| {
             json!({"name": name, "language": "tr", "status": status, "category": "UTILITY",
                 "components": [{"type": "BODY", "text": TEMPLATE}], "rejected_reason": "NONE"})
         };
-        let data = [one("siparis_hazir", "APPROVED"), one("durdurulmus", "PAUSED")];
+        let data = [
+            one("siparis_hazir", template_status(app.phones.is_template_paused())),
+            one("durdurulmus", "PAUSED"),
+        ];
         Json(json!({"data": data, "paging": {"cursors": {"before": "A", "after": "B"}}})).into_response()
     })
 }
@@ -122,13 +133,14 @@ struct Parameter {
 }
 
 async fn send(State(app): State<App>, headers: HeaderMap, Path(id): Path<String>, body: Bytes) -> Response {
-    if let Some(refused) = stranger(&headers, &id, NUMBER) {
+    let from = display(&id);
+    if let Some(refused) = stranger(&headers, from.is_some()) {
         return refused;
     }
     let Ok(send) = serde_json::from_slice::<Send>(&body) else {
         return refused(StatusCode::BAD_REQUEST, 100, "Invalid parameter");
     };
-    match draft(&app, send) {
+    match draft(&app, from.unwrap_or_default(), send) {
         Ok(draft) => {
             let message = app.phones.take(draft);
             let digits = message.to.trim_start_matches('+');
@@ -140,7 +152,7 @@ async fn send(State(app): State<App>, headers: HeaderMap, Path(id): Path<String>
     }
 }
 
-fn draft(app: &App, send: Send) -> Result<Draft, (u32, &'static str)> {
+fn draft(app: &App, from: &str, send: Send) -> Result<Draft, (u32, &'static str)> {
     let digits = (8..=15).contains(&send.to.len()) && send.to.bytes().all(|b| b.is_ascii_digit());
     if send.messaging_product != "whatsapp" || send.recipient_type != "individual" || !digits {
         return Err((100, "Invalid parameter"));
@@ -156,6 +168,9 @@ fn draft(app: &App, send: Send) -> Result<Draft, (u32, &'static str)> {
             let fate = (!app.phones.has_written(&format!("+{}", send.to))).then_some("131047");
             (text.body, fate)
         }
+        ("template", None, Some(_)) if app.phones.is_template_paused() => {
+            return Err((132_015, "Template is paused"));
+        }
         ("template", None, Some(template)) => (filled(&template)?, None),
         _ => return Err((131_008, "Required parameter is missing")),
     };
@@ -165,7 +180,7 @@ fn draft(app: &App, send: Send) -> Result<Draft, (u32, &'static str)> {
         channel: "whatsapp",
         id: format!("wamid.HBg{:020}", app.phones.total() + 1),
         to: format!("+{}", send.to),
-        from: DISPLAY.to_owned(),
+        from: from.to_owned(),
         text,
         reference: send.biz_opaque_callback_data,
         fate: opted_out.or(fate),
@@ -199,9 +214,20 @@ fn sign(_: &str, body: &[u8]) -> (&'static str, String) {
     ("x-hub-signature-256", format!("sha256={}", hex(hmac::sign(&key, body).as_ref())))
 }
 
+const fn template_status(paused: bool) -> &'static str {
+    if paused { "PAUSED" } else { "APPROVED" }
+}
+
+/// What Meta tells of a template's fate.
+pub(super) fn template_changed(paused: bool) -> Outgoing {
+    let value = json!({"event": template_status(paused), "message_template_id": 594_425_479_261_596_u64,
+        "message_template_name": "siparis_hazir", "message_template_language": "tr", "reason": "NONE"});
+    call("message_template_status_update", value)
+}
+
 /// Meta writes what is not ASCII as `\uXXXX`.
-fn call(value: Value) -> Outgoing {
-    let change = json!({"field": "messages", "value": value});
+fn call(field: &str, value: Value) -> Outgoing {
+    let change = json!({"field": field, "value": value});
     let body =
         json!({"object": "whatsapp_business_account", "entry": [{"id": BUSINESS, "changes": [change]}]});
     let mut escaped = String::new();
@@ -218,8 +244,9 @@ fn call(value: Value) -> Outgoing {
     outgoing.signed(sign)
 }
 
-fn metadata() -> Value {
-    json!({"display_phone_number": DISPLAY, "phone_number_id": NUMBER})
+fn metadata(message: &PhoneMessage) -> Value {
+    let id = NUMBERS.into_iter().find(|(_, display)| *display == message.from).map(|(id, _)| id);
+    json!({"display_phone_number": message.from, "phone_number_id": id})
 }
 
 pub(super) fn receipt(message: &PhoneMessage) -> Outgoing {
@@ -237,14 +264,20 @@ pub(super) fn receipt(message: &PhoneMessage) -> Outgoing {
             json!([{"code": code, "title": "Message failed", "error_data": details}]),
         );
     }
-    call(json!({"messaging_product": "whatsapp", "metadata": metadata(), "statuses": [status]}))
+    call(
+        "messages",
+        json!({"messaging_product": "whatsapp", "metadata": metadata(message), "statuses": [status]}),
+    )
 }
 
 pub(super) fn inbound(message: &PhoneMessage, text: &str) -> Outgoing {
     let from = message.to.trim_start_matches('+');
     let seconds = (clock::micros() / 1_000_000).to_string();
-    call(json!({"messaging_product": "whatsapp", "metadata": metadata(),
+    call(
+        "messages",
+        json!({"messaging_product": "whatsapp", "metadata": metadata(message),
         "contacts": [{"profile": {"name": "Sandbox"}, "wa_id": from}],
         "messages": [{"from": from, "id": format!("{}IN", message.id), "timestamp": seconds, "type": "text",
-            "text": {"body": text}}]}))
+            "text": {"body": text}}]}),
+    )
 }

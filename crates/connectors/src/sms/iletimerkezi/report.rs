@@ -93,7 +93,7 @@ impl ReadReports for IletiMerkezi {
     }
 
     fn polling(&self) -> Polling {
-        Polling { batch: 1, rate: RATE, kept: KEPT }
+        Polling { batch: 1, page: PAGE, rate: RATE, kept: KEPT }
     }
 }
 
@@ -107,6 +107,7 @@ impl ReadCallback for IletiMerkezi {
             inbound: Vec::new(),
             answer: CallbackAnswer::ok(),
             confirmed: false,
+            templates_changed: false,
         })
     }
 }

@@ -27,7 +27,8 @@ impl ReadCallback for Netgsm {
         if statuses.is_empty() && inbound.is_empty() {
             return Err(CallbackRefused::Malformed);
         }
-        Ok(Callback { statuses, inbound, answer: CallbackAnswer::ok(), confirmed: false })
+        let answer = CallbackAnswer::ok();
+        Ok(Callback { statuses, inbound, answer, confirmed: false, templates_changed: false })
     }
 }
 

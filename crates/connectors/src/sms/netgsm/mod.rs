@@ -14,12 +14,11 @@ use async_trait::async_trait;
 use http::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
-use url::Url;
 
 use super::{LETTERS, outgoing, turkish_vendor_number};
 use crate::call::{Answer, Call, Effect, decimal, misconfigured, needed, word};
 use crate::capability::{
-    Balance, Capabilities, ListSenders, Many, ReadBalance, RegisterCallback, Registered, SendMany,
+    Addresses, Balance, Capabilities, ListSenders, Many, ReadBalance, RegisterCallback, SendMany,
 };
 use crate::connector::{Action, Category, Channel, Connector, Cx, Perform};
 use crate::failure::Failure;
@@ -412,22 +411,24 @@ fn twice() -> Failure {
 
 #[async_trait]
 impl RegisterCallback for Netgsm {
-    async fn registered(&self, _: &Cx<'_>) -> Result<Registered, Failure> {
-        Ok(Registered::Untold)
+    /// The vendor's pages name no way to ask.
+    async fn registered(&self, _: &Cx<'_>) -> Result<Option<Addresses>, Failure> {
+        Ok(None)
     }
 
-    async fn register(&self, cx: &Cx<'_>, url: &Url) -> Result<(), Failure> {
-        let body = json!({"webhookUrl": url.as_str()});
-        let reports = call(cx, Method::POST, "/sms/rest/v2/reportwebhook")?.json(&body)?.send(cx).await?;
+    async fn register(&self, cx: &Cx<'_>, addresses: &Addresses) -> Result<(), Failure> {
+        let reports = set(cx, "/sms/rest/v2/reportwebhook", addresses.reports.as_deref()).await?;
         expect_good(cx, &reports)?;
         // An account that cannot receive has no use for the other one and may be refused it.
-        call(cx, Method::POST, "/sms/rest/v2/inboxwebhook")?.json(&body)?.send(cx).await.map(drop)
+        let inbound = set(cx, "/sms/rest/v2/inboxwebhook", addresses.inbound.as_deref()).await;
+        inbound.map(drop).map_err(|failure| Failure::unconfirmed("registered_in_part", failure.detail))
     }
+}
 
-    async fn remove(&self, cx: &Cx<'_>) -> Result<(), Failure> {
-        let reports = call(cx, Method::DELETE, "/sms/rest/v2/reportwebhook")?.send(cx).await?;
-        expect_good(cx, &reports)?;
-        call(cx, Method::DELETE, "/sms/rest/v2/inboxwebhook")?.send(cx).await.map(drop)
+async fn set(cx: &Cx<'_>, path: &str, address: Option<&str>) -> Result<Answer, Failure> {
+    match address {
+        Some(address) => call(cx, Method::POST, path)?.json(&json!({"webhookUrl": address}))?.send(cx).await,
+        None => call(cx, Method::DELETE, path)?.send(cx).await,
     }
 }
 

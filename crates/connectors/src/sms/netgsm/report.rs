@@ -27,7 +27,7 @@ const RATE: Rate = Rate { count: 10, window: Duration::from_mins(1) };
 /// Reports are kept for about three months.
 const KEPT: Duration = Duration::from_hours(24 * 90);
 /// Pages looked through for one lost message.
-const PAGES_MAX: u32 = 5;
+const PAGES_MAX: u32 = 10;
 /// How far its report may lag behind the vendor's own books.
 const LAG: SignedDuration = SignedDuration::from_mins(10);
 
@@ -93,7 +93,7 @@ impl ReadReports for Netgsm {
     }
 
     fn polling(&self) -> Polling {
-        Polling { batch: JOBS, rate: RATE, kept: KEPT }
+        Polling { batch: JOBS, page: PAGE, rate: RATE, kept: KEPT }
     }
 }
 

@@ -1,6 +1,7 @@
 use http::HeaderMap;
 use proptest::prelude::*;
 use rstest::rstest;
+use url::Url;
 
 use super::*;
 use crate::capability::{
@@ -412,12 +413,29 @@ fn only_alike_messages_share_a_call() {
 
 #[tokio::test]
 async fn an_address_is_registered_and_removed() {
+    const OURS: &str = "https://santral.example/hooks/netgsm/x";
     let http = FakeHttp::new().answer(200, r#"{"code":"00"}"#).answer(406, r#"{"code":"70"}"#);
-    let url = Url::parse("https://santral.example/hooks/netgsm/x").unwrap();
-    Netgsm.register(&account().cx(&http), &url).await.unwrap();
-    assert_eq!(body(&http, 0), json!({"webhookUrl": "https://santral.example/hooks/netgsm/x"}));
-    let paths: Vec<_> = http.requests().iter().map(|request| request.uri().path().to_owned()).collect();
-    assert_eq!(paths, ["/sms/rest/v2/reportwebhook", "/sms/rest/v2/inboxwebhook"]);
-    let http = FakeHttp::new().answer(406, r#"{"code":"30"}"#);
-    assert_eq!(kinds(&Netgsm.remove(&account().cx(&http)).await.unwrap_err().kind), "auth");
+    let ours = Addresses { reports: Some(OURS.to_owned()), inbound: Some(OURS.to_owned()) };
+    Netgsm.register(&account().cx(&http), &ours).await.unwrap();
+    assert_eq!(body(&http, 0), json!({"webhookUrl": OURS}));
+    let asked = |http: &FakeHttp| -> Vec<_> {
+        let requests = http.requests();
+        requests.iter().map(|request| format!("{} {}", request.method(), request.uri().path())).collect()
+    };
+    assert_eq!(asked(&http), ["POST /sms/rest/v2/reportwebhook", "POST /sms/rest/v2/inboxwebhook"]);
+    let http = FakeHttp::new().answer(200, "").answer(200, "");
+    Netgsm.register(&account().cx(&http), &Addresses::default()).await.unwrap();
+    assert_eq!(asked(&http), ["DELETE /sms/rest/v2/reportwebhook", "DELETE /sms/rest/v2/inboxwebhook"]);
+    assert!(!format!("{ours:?}").contains("santral.example"), "an address may hold a secret");
+}
+
+#[tokio::test]
+async fn a_registration_that_failed_says_whether_anything_changed() {
+    let refused = FakeHttp::new().answer(406, r#"{"code":"30"}"#);
+    let failure = Netgsm.register(&account().cx(&refused), &Addresses::default()).await.unwrap_err();
+    assert_eq!(kinds(&failure.kind), "auth");
+    let halfway =
+        FakeHttp::new().answer(200, r#"{"code":"00"}"#).fail(Failure::retryable("connect_failed", "refused"));
+    let failure = Netgsm.register(&account().cx(&halfway), &Addresses::default()).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Unconfirmed);
 }

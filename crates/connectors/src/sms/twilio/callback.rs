@@ -38,7 +38,7 @@ fn callback(statuses: Vec<Status>, inbound: Vec<Inbound>) -> Callback {
         content_type: "text/xml; charset=utf-8",
         body: Bytes::from_static(NOTHING.as_bytes()),
     };
-    Callback { statuses, inbound, answer, confirmed: true }
+    Callback { statuses, inbound, answer, confirmed: true, templates_changed: false }
 }
 
 fn value<'a>(parameters: &'a Parameters, names: &[&str]) -> Option<&'a str> {

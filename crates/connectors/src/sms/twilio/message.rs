@@ -22,6 +22,7 @@ use crate::words::of_vendor;
 /// One message a call; Twilio names no limit for reading.
 pub(crate) const POLLING: Polling = Polling {
     batch: 1,
+    page: 1,
     rate: Rate { count: 20, window: Duration::from_secs(1) },
     kept: Duration::from_hours(24 * 400),
 };

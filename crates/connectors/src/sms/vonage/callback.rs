@@ -31,6 +31,7 @@ impl ReadCallback for Vonage {
             inbound: inbound.into_iter().collect(),
             answer: CallbackAnswer::ok(),
             confirmed: true,
+            templates_changed: false,
         })
     }
 }

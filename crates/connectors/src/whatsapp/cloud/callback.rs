@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::{APP_SECRET, PHONE_NUMBER_ID, VERIFY_TOKEN, WhatsappCloud, code};
+use super::{APP_SECRET, BUSINESS_ACCOUNT_ID, PHONE_NUMBER_ID, VERIFY_TOKEN, WhatsappCloud, code};
 use crate::call::word;
 use crate::capability::{
     Callback, CallbackAnswer, CallbackCx, CallbackRefused, CallbackRequest, Inbound, InboundKind,
@@ -34,7 +34,8 @@ impl ReadCallback for WhatsappCloud {
             inbound
                 .extend(list(value, "messages").iter().filter_map(|message| received(message, to.clone())));
         }
-        Ok(Callback { statuses, inbound, answer: CallbackAnswer::ok(), confirmed: true })
+        let templates_changed = tells_of_templates(&call, cx.settings.get(BUSINESS_ACCOUNT_ID.key));
+        Ok(Callback { statuses, inbound, answer: CallbackAnswer::ok(), confirmed: true, templates_changed })
     }
 
     fn routes(&self, request: &CallbackRequest<'_>) -> Vec<String> {
@@ -70,7 +71,17 @@ fn challenge(cx: &CallbackCx<'_>, query: &str) -> Result<Callback, CallbackRefus
         content_type: "text/plain; charset=utf-8",
         body: Bytes::from(challenge),
     };
-    Ok(Callback { statuses: Vec::new(), inbound: Vec::new(), answer, confirmed: true })
+    let (statuses, inbound) = (Vec::new(), Vec::new());
+    Ok(Callback { statuses, inbound, answer, confirmed: true, templates_changed: false })
+}
+
+/// Whether something became of a template of this account: `message_template_status_update`, and the quality and
+/// category changes beside it.
+fn tells_of_templates(call: &Value, own: Option<&str>) -> bool {
+    let ours = list(call, "entry").iter().filter(|entry| entry.get("id").and_then(word).as_deref() == own);
+    ours.flat_map(|entry| list(entry, "changes"))
+        .filter_map(|change| change.get("field").and_then(Value::as_str))
+        .any(|field| field.starts_with("message_template_"))
 }
 
 /// `sha256=` and the hexadecimal HMAC-SHA256 of the raw body under the app secret.
