@@ -1,10 +1,11 @@
 // The real binary beside its sandbox, and a browser in front of it.
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 
 const BINARY = process.env.SANTRAL_BINARY ?? new URL("../target/debug/santral", import.meta.url).pathname;
@@ -17,7 +18,10 @@ export const freePort = () => new Promise((resolve, reject) => {
   });
 });
 
-/** The demo: server, sandbox, a company with a mailbox. `{url, sandbox, key, stop()}`. */
+/** What the operator signs in with. */
+export const OPERATOR = { name: "Ayşe Yılmaz", password: "doğru at pil zımba" };
+
+/** The demo: server, sandbox, a company with a mailbox. `{url, sandbox, key, consoleLink(), stop()}`. */
 export async function startDemo({ frameAncestors } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "santral-e2e-"));
   const [port, sandboxPort] = [await freePort(), await freePort()];
@@ -32,12 +36,18 @@ export async function startDemo({ frameAncestors } = {}) {
     });
     ended.then((code) => reject(new Error(`the demo ended with ${code}`)));
   });
+  const url = `http://127.0.0.1:${port}`;
+  // Made beside the server, as an operator whose password is lost would.
+  const consoleLink = async () => {
+    const { stdout } = await promisify(execFile)(BINARY, ["operator", "reset-link", "--data-dir", join(folder, "data")]);
+    return `${url}${new URL(stdout.trim()).pathname}`;
+  };
   const stop = async () => {
     child.kill("SIGTERM");
     await ended;
     await rm(folder, { recursive: true, force: true });
   };
-  return { url: `http://127.0.0.1:${port}`, sandbox: `http://127.0.0.1:${sandboxPort}`, key, stop };
+  return { url, consoleLink, sandbox: `http://127.0.0.1:${sandboxPort}`, key, stop };
 }
 
 /** Calls the API with the platform key, for the demo's company. */
@@ -66,6 +76,16 @@ export async function link(demo, { role = "admin", locale = "tr", name = "Selin 
   const user = { id: role, name, role, email: "selin@ornekmobilya.example", phone: "+905321234567" };
   const made = await api(demo, "POST", `/api/companies/${await company(demo)}/sessions`, { user, locale, accent });
   return made.url;
+}
+
+/** Signs a page in to the console, making its reader the operator. */
+export async function becomeOperator(page, demo) {
+  await page.goto(await demo.consoleLink());
+  await page.fill("[name='name']", OPERATOR.name);
+  await page.fill("[name='password']", OPERATOR.password);
+  await page.fill("[name='repeated']", OPERATOR.password);
+  await page.click("form button");
+  await page.waitForURL(/console\/companies$/);
 }
 
 export function launch() {

@@ -1,5 +1,5 @@
 // What there is to look at, and a company with a little life in it.
-import { api } from "./lib.mjs";
+import { api, becomeOperator, company } from "./lib.mjs";
 
 const customer = (name, email) => ({ name, email, phone: "+905321234567" });
 
@@ -56,9 +56,16 @@ export async function pages(page, demo, broken) {
     const links = await page.$$eval("a[href]", (all) => all.map((a) => a.getAttribute("href")));
     return links.find((href) => pattern.test(href));
   };
+  await becomeOperator(page, demo);
   const all = await api(demo, "GET", "/api/integrations");
   const netgsm = all.items.find((item) => item.provider === "netgsm").connections[0].id;
   const found = {
+    "console-companies": "/console/companies",
+    "console-none": "/console/companies?q=nobody",
+    "console-company": `/console/companies/${await company(demo)}`,
+    "console-audit": "/console/audit",
+    "console-sign-in": "/console/sign-in",
+    "console-set-up": new URL(await demo.consoleLink()).pathname,
     "integrations-email": "/app/integrations/email",
     "integrations-webhook": "/app/integrations/webhook",
     connect: "/app/integrations/email/smtp/new?preset=sendgrid",

@@ -1,4 +1,4 @@
-//! The audit log: who changed what in a company's pages. Entries are only added, and chained by hashes.
+//! The audit log: who changed what of a company, or of the platform (nil id). Entries are only added, and chained by hashes.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use uuid::Uuid;
@@ -29,28 +29,48 @@ pub enum Verdict {
     },
 }
 
-/// Adds an entry about what somebody has just done.
+/// Who did something.
+#[derive(Debug, Clone)]
+pub struct Author {
+    /// As the CRM knows them, or a key's id.
+    pub id: String,
+    pub name: String,
+    /// A session's role, `company_key` or `platform_key`.
+    pub role: String,
+}
+
+impl Author {
+    pub fn of(actor: &Actor) -> Self {
+        Self {
+            id: actor.user_id.clone(),
+            name: actor.user_name.clone(),
+            role: actor.role.as_str().to_owned(),
+        }
+    }
+}
+
+/// Adds an entry about what somebody has done: the route as `action`, what it was done to, and from where.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub async fn record(
     app: &App,
-    actor: &Actor,
-    action: &str,
-    (target, address): (&str, &str),
+    company: CompanyId,
+    author: &Author,
+    (action, target, address): (&str, &str, &str),
 ) -> db::Result<()> {
     let mut tried = 0;
     loop {
-        let company = actor.company.0;
-        let mut tx = app.db().company(actor.company).write().await?;
+        let mut tx = app.db().company(company).write().await?;
+        let company = company.0;
         let last = audit::last(&mut tx, company).await?;
         let mut entry = Entry {
             company,
             seq: last.as_ref().map_or(1, |last| last.seq + 1),
             at: app.clock().micros(),
-            actor: actor.user_id.clone(),
-            actor_name: actor.user_name.clone(),
-            role: actor.role.as_str().to_owned(),
+            actor: author.id.clone(),
+            actor_name: author.name.clone(),
+            role: author.role.clone(),
             address: address.to_owned(),
             action: action.to_owned(),
             target: target.chars().take(LONGEST_TARGET).collect(),
@@ -111,12 +131,13 @@ pub async fn verify(db: &Db, company: CompanyId) -> db::Result<Verdict> {
     }
 }
 
-/// Holds every company's entries against their chain.
+/// Holds every company's entries, and those of the platform, against their chain.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn verify_all(db: &Db) -> db::Result<Vec<(CompanyId, Verdict)>> {
-    let mut verdicts = Vec::new();
+    let platform = CompanyId(Uuid::nil());
+    let mut verdicts = vec![(platform, verify(db, platform).await?)];
     let mut after = Uuid::nil();
     loop {
         let mut tx = db.system("list companies whose audit log is verified").read().await?;

@@ -46,6 +46,10 @@ pub enum Command {
     #[command(subcommand)]
     Audit(AuditCommand),
 
+    /// Manage who signs in to the console.
+    #[command(subcommand)]
+    Operator(OperatorCommand),
+
     /// Copy the SQLite database, while the server runs, into a new file.
     ///
     /// The master key file is not copied: keep it elsewhere, for with both a thief has every credential. For PostgreSQL
@@ -114,6 +118,16 @@ pub enum AuditCommand {
     Verify(Settings),
 }
 
+/// What to do about the operator.
+#[derive(Debug, Subcommand)]
+pub enum OperatorCommand {
+    /// Print a one-time link that makes whoever opens it the operator, with a new name and password: for a first one,
+    /// or for one whose password is lost.
+    ///
+    /// Servers may go on running. Nothing changes until the link is used, within a day.
+    ResetLink(Settings),
+}
+
 /// What `backup` needs.
 #[derive(Debug, Args)]
 pub struct Backup {
@@ -165,6 +179,7 @@ mod tests {
     #[case("santral keys list")]
     #[case("santral keys create crm --data-dir x")]
     #[case("santral keys revoke key_1")]
+    #[case("santral operator reset-link --data-dir x")]
     #[case("santral backup copy.db --data-dir x")]
     fn every_command_is_understood(#[case] line: &str) {
         assert!(parse(line).is_ok(), "{line}");

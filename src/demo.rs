@@ -31,7 +31,7 @@ use crate::sessions::{Role, SessionRequest, UserRequest};
 use crate::store::keys;
 use crate::telemetry::{Format, Metrics, Secret, init_logging, install_panic_hook};
 use crate::tokens::Token;
-use crate::{catalogue, server, sessions};
+use crate::{catalogue, operator, server, sessions};
 
 /// How the demo's company is known to the demo's CRM.
 const EXTERNAL_ID: &str = "demo";
@@ -71,6 +71,12 @@ pub(crate) async fn run(demo: Demo) -> anyhow::Result<()> {
     let consent = consent_link(&app).await;
     let consent = consent.map_err(|error| anyhow::anyhow!("the demo cannot be set up: {error:?}"))?;
     println!("{}", welcome(address, &sandbox, &key, (&pages, &consent)));
+    if let Some(link) = operator::first_link(&app).await? {
+        println!(
+            "  console       {}\n                what who hosts it sees; the link works once, within a day\n",
+            link.expose()
+        );
+    }
     serve_until(app, listener, stop_signal()?).await?;
     sandbox.shutdown().await;
     Ok(())

@@ -76,8 +76,12 @@ struct Position {
 /// Takes a report; a background task writes it.
 ///
 /// # Errors
-/// Everything that is wrong with it; `no_connection` when no Google Sheets account is connected.
+/// Everything that is wrong with it; `conflict` in test mode; `no_connection` when no Google Sheets account is connected.
 pub async fn start(app: &App, setup: &Setup, request: ExportRequest) -> AppResult<TaskView> {
+    if setup.test_mode {
+        return Err(AppError::new(Code::Conflict)
+            .detail("Test modu açıkken rapor yazılmaz.", "No report is written while test mode is on."));
+    }
     let connection = choose(setup, request.connection.as_deref())?;
     vet(&request)?;
     let id = TaskId::new();
@@ -220,6 +224,9 @@ impl ExportRows {
             return Ok(Step::Wait);
         }
         let company = CompanyId(task.company);
+        if app.setups().get(company).await?.is_some_and(|setup| setup.test_mode) {
+            return Ok(Step::Wait);
+        }
         let after = position.after.map_or(Uuid::nil(), |blob| blob.0);
         let mut tx = app.db().company(company).read().await?;
         let next = blobs::next_of(&mut tx, company.0, task.id, after).await?;

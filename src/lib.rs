@@ -27,6 +27,7 @@ pub mod ids;
 pub mod ingest;
 pub mod live;
 pub mod messaging;
+pub mod operator;
 pub mod outbound;
 pub mod overview;
 pub mod random;

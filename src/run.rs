@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{self, App};
 use crate::audit::{self, Verdict};
-use crate::cli::{AuditCommand, Backup, Command, ConfigCommand, KeysCommand};
+use crate::cli::{AuditCommand, Backup, Command, ConfigCommand, KeysCommand, OperatorCommand};
 use crate::clock::{Clock, rfc3339};
 use crate::config::{Config, Environment, Known, Settings, reference};
 use crate::db::{Db, DbConfig};
@@ -15,7 +15,7 @@ use crate::ids::KeyId;
 use crate::store::keys;
 use crate::telemetry::{Format, Metrics, init_logging, install_panic_hook};
 use crate::tokens::Token;
-use crate::{api, server};
+use crate::{api, operator, server};
 
 /// Carries a command out.
 ///
@@ -31,6 +31,12 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Openapi => println!("{}", api::document().to_pretty_json()?),
         Command::Keys(command) => manage_keys(command).await?,
         Command::Audit(AuditCommand::Verify(settings)) => return verify(&read(&settings)?).await,
+        Command::Operator(OperatorCommand::ResetLink(settings)) => {
+            let config = read(&settings)?;
+            anyhow::ensure!(config.console, "the console is switched off: SANTRAL_CONSOLE");
+            let link = operator::link(&beside(&config).await?, Clock, &config.public_url).await?;
+            println!("{}", link.expose());
+        }
         Command::Backup(Backup { file, settings }) => {
             let db = Db::open(&app::database(&read(&settings)?, false)).await?;
             db.backup(&file).await.with_context(|| format!("cannot write {}", file.display()))?;
@@ -90,6 +96,11 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
     let app = App::start(config, Metrics::install()?).await?;
     if generate_key && let Some(key) = app::first_platform_key(app.db(), app.clock()).await? {
         eprintln!("platform key, shown this once: {}", key.expose());
+    }
+    if app.config.console
+        && let Some(link) = operator::first_link(&app).await?
+    {
+        eprintln!("set up the operator's console, once, within a day: {}", link.expose());
     }
     serve_until(app, listener, stop_signal()?).await
 }

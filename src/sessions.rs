@@ -71,6 +71,12 @@ pub enum Role {
     Member,
     /// Keys, webhooks and events; looks at the rest.
     Developer,
+    /// The operator who looks at a company's pages for a reason: changes nothing, and sees no people.
+    #[serde(skip)]
+    Support,
+    /// The operator in the console; in no company's pages.
+    #[serde(skip)]
+    Operator,
 }
 
 /// What may not be done by everybody.
@@ -89,13 +95,15 @@ pub enum Right {
 }
 
 impl Role {
-    pub const ALL: [Self; 3] = [Self::Admin, Self::Member, Self::Developer];
+    pub const ALL: [Self; 5] = [Self::Admin, Self::Member, Self::Developer, Self::Support, Self::Operator];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",
             Self::Member => "member",
             Self::Developer => "developer",
+            Self::Support => "support",
+            Self::Operator => "operator",
         }
     }
 
@@ -108,6 +116,8 @@ impl Role {
             Self::Admin => true,
             Self::Member => matches!(right, Right::Steer),
             Self::Developer => matches!(right, Right::Develop | Right::Steer | Right::SeePeople),
+            Self::Support => matches!(right, Right::Audit),
+            Self::Operator => false,
         }
     }
 }
@@ -233,6 +243,42 @@ async fn link(app: &App, company: CompanyId, request: SessionRequest, lasts: Mic
     })
 }
 
+/// What a session that needs no link begins with.
+#[derive(Debug)]
+pub struct Opening {
+    pub user: sessions::User,
+    pub lang: Lang,
+    pub return_url: Option<String>,
+}
+
+/// Begins a session of somebody who has proven themselves; gives its secret, for the browser's cookie.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn begin(app: &App, company: CompanyId, opening: Opening) -> AppResult<Secret> {
+    let (_, link) = Pass::mint(PassKind::Link, company);
+    let (secret, hash) = Pass::mint(PassKind::Session, company);
+    let now = app.clock().micros();
+    let row = NewLink {
+        company: company.0,
+        id: SessionId::new().0,
+        hash: link.as_bytes().to_vec(),
+        user: opening.user,
+        locale: opening.lang.as_str().to_owned(),
+        return_url: opening.return_url,
+        created_at: now,
+        expires_at: now + LINK_LASTS,
+        accent: None,
+    };
+    let mut tx = app.db().company(company).write().await?;
+    sessions::delete_over(&mut tx, company.0, now, now - IDLE).await?;
+    sessions::insert(&mut tx, &row).await?;
+    let (link, session): ((_, &[u8]), (&[u8], _)) = ((company.0, link.as_bytes()), (hash.as_bytes(), false));
+    sessions::open(&mut tx, link, session, (now, now + LONGEST)).await?;
+    tx.commit().await?;
+    Ok(secret)
+}
+
 fn check(config: &Config, request: &SessionRequest) -> AppResult<()> {
     let mut problems = Vec::new();
     let mut refuse = |pointer: &str, is_right: bool, tr: &str, en: &str| {
@@ -352,24 +398,45 @@ pub const fn cookie_names(is_https: bool) -> [&'static str; 2] {
     if is_https { ["__Host-santral-frame", "__Host-santral"] } else { ["santral-frame", "santral"] }
 }
 
-/// Who is in front of the browser that sent these headers: the one question that the API's ways in ask, too.
+/// The name of the console's cookie.
+pub const fn operator_cookie_name(is_https: bool) -> &'static str {
+    if is_https { "__Host-santral-console" } else { "santral-console" }
+}
+
+/// Who is in front of the browser that sent these headers and may do something there: the one question that the API's
+/// ways in ask, too.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn of_headers(app: &App, headers: &HeaderMap) -> AppResult<Option<Session>> {
-    look(app, headers, true).await
+    Ok(look(app, headers, true).await?.filter(|session| session.role != Role::Support))
 }
 
-/// As [`of_headers`]; what a page asks for by itself (`counts` is false) does not keep a session alive.
+/// Who looks at a company's pages; what a page asks for by itself (`counts` is false) does not keep a session alive.
 ///
 /// # Errors
 /// As [`of_headers`].
 pub async fn look(app: &App, headers: &HeaderMap, counts: bool) -> AppResult<Option<Session>> {
     for name in cookie_names(app.config.public_url.is_https()) {
         for token in cookies(headers, name) {
-            if let Some(session) = find(app, token, counts).await? {
-                return Ok(Some(session));
+            let found = find(app, token, counts).await?.filter(|session| session.role != Role::Operator);
+            if found.is_some() {
+                return Ok(found);
             }
+        }
+    }
+    Ok(None)
+}
+
+/// Who is in front of the console.
+///
+/// # Errors
+/// As [`of_headers`].
+pub async fn look_operator(app: &App, headers: &HeaderMap) -> AppResult<Option<Session>> {
+    for token in cookies(headers, operator_cookie_name(app.config.public_url.is_https())) {
+        let found = find(app, token, true).await?.filter(|session| session.role == Role::Operator);
+        if found.is_some() {
+            return Ok(found);
         }
     }
     Ok(None)
@@ -429,6 +496,16 @@ pub async fn end(app: &App, session: &Session) -> AppResult<()> {
     Ok(tx.commit().await?)
 }
 
+/// Ends all sessions of a company, or of the console.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn end_all(app: &App, company: CompanyId) -> AppResult<()> {
+    let mut tx = app.db().company(company).write().await?;
+    sessions::delete_all(&mut tx, company.0).await?;
+    Ok(tx.commit().await?)
+}
+
 /// Lets a session go on in another language.
 ///
 /// # Errors
@@ -477,12 +554,12 @@ mod tests {
     }
 
     #[test]
-    fn only_an_admin_configures_and_a_member_sees_no_people() {
+    fn only_an_admin_configures_and_neither_members_nor_support_see_people() {
         let may = |right: Right| Role::ALL.map(|role| role.may(right));
-        assert_eq!(may(Right::Configure), [true, false, false]);
-        assert_eq!(may(Right::Develop), [true, false, true]);
-        assert_eq!(may(Right::Steer), [true, true, true]);
-        assert_eq!(may(Right::SeePeople), [true, false, true]);
-        assert_eq!(may(Right::Audit), [true, false, false]);
+        assert_eq!(may(Right::Configure), [true, false, false, false, false]);
+        assert_eq!(may(Right::Develop), [true, false, true, false, false]);
+        assert_eq!(may(Right::Steer), [true, true, true, false, false]);
+        assert_eq!(may(Right::SeePeople), [true, false, true, false, false]);
+        assert_eq!(may(Right::Audit), [true, false, false, true, false]);
     }
 }

@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::deeds::Asking;
 use crate::app::{App, AppState};
 use crate::clock::Micros;
 use crate::companies::setup::Setup;
@@ -96,7 +97,17 @@ impl Auth {
         }
     }
 
-    async fn caller(&self, app: &App, headers: &HeaderMap) -> AppResult<Caller> {
+    /// Who asks, which what goes around the API may hear of.
+    async fn caller(&self, app: &App, parts: &Parts) -> AppResult<Caller> {
+        let (caller, key) = self.identify(app, &parts.headers).await?;
+        if let Some(asking) = parts.extensions.get::<Asking>() {
+            asking.is(caller, key);
+        }
+        Ok(caller)
+    }
+
+    /// The caller and the id of their key, if we have minted it.
+    async fn identify(&self, app: &App, headers: &HeaderMap) -> AppResult<(Caller, Option<Uuid>)> {
         let refused = |tr: &str, en: &str| AppError::new(Code::Unauthenticated).detail(tr, en);
         let missing = "Authorization: Bearer <anahtar> başlığı gerekli.";
         let token = bearer(headers)
@@ -111,13 +122,13 @@ impl Auth {
             Token::Company { hash, .. } | Token::Platform { hash } | Token::Foreign { hash } => *hash,
         };
         if self.operator_key.as_ref() == Some(&hash) {
-            return Ok(Caller::Platform);
+            return Ok((Caller::Platform, None));
         }
         let now = Instant::now();
         if let Some(known) = lock(&self.known).get(hash.as_bytes()).filter(|known| known.until > now).copied()
         {
             self.note_use(known, app);
-            return Ok(known.caller);
+            return Ok((known.caller, known.key));
         }
         let found = look_up(app, &parsed, &hash).await?;
         let (caller, key) = found.ok_or_else(|| {
@@ -131,7 +142,7 @@ impl Auth {
         all.insert(*hash.as_bytes(), known);
         drop(all);
         self.note_use(known, app);
-        Ok(caller)
+        Ok((caller, known.key))
     }
 
     fn note_use(&self, known: Known, app: &App) {
@@ -213,7 +224,7 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> AppResult<Self> {
-        app.auth.caller(app, &parts.headers).await
+        app.auth.caller(app, parts).await
     }
 }
 
@@ -221,7 +232,7 @@ impl FromRequestParts<AppState> for PlatformCaller {
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> AppResult<Self> {
-        match app.auth.caller(app, &parts.headers).await? {
+        match app.auth.caller(app, parts).await? {
             Caller::Platform => Ok(Self),
             Caller::Company(_) => Err(AppError::new(Code::Forbidden)
                 .detail("Bunun için platform anahtarı gerekli.", "This takes the platform key.")),
@@ -233,7 +244,7 @@ impl FromRequestParts<AppState> for Tenant {
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> AppResult<Self> {
-        let caller = app.auth.caller(app, &parts.headers).await?;
+        let caller = app.auth.caller(app, parts).await?;
         let named = parts.headers.get(COMPANY_HEADER).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let setup = match (caller, named.as_deref()) {
             (Caller::Company(own), None) => app.setups().get(own).await?,
@@ -253,6 +264,9 @@ impl FromRequestParts<AppState> for Tenant {
         let setup = setup.filter(|setup| setup.active).ok_or_else(|| {
             AppError::not_found().detail("Böyle bir şirket yok.", "There is no such company.")
         })?;
+        if let Some(asking) = parts.extensions.get::<Asking>() {
+            asking.concerns(setup.id);
+        }
         Ok(Self(setup))
     }
 }

@@ -1,5 +1,6 @@
 //! `/api/companies`: for the platform key only.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -9,6 +10,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::auth::PlatformCaller;
+use super::deeds::Concerns;
 use super::extract::{Id, Json, List, PageQuery, Query};
 use crate::app::AppState;
 use crate::companies::erase::{self, Erasing};
@@ -35,9 +37,10 @@ async fn put(
     State(app): State<AppState>,
     _: PlatformCaller,
     Json(request): Json<CompanyRequest>,
-) -> AppResult<(StatusCode, axum::Json<CompanyView>)> {
+) -> AppResult<(StatusCode, Extension<Concerns>, axum::Json<CompanyView>)> {
     let (company, is_new) = manage::put(&app, request).await?;
-    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, axum::Json(company)))
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Extension(Concerns(company.id)), axum::Json(company)))
 }
 
 /// The same as PUT, for clients that cannot PUT.
@@ -54,7 +57,7 @@ async fn post(
     app: State<AppState>,
     caller: PlatformCaller,
     request: Json<CompanyRequest>,
-) -> AppResult<(StatusCode, axum::Json<CompanyView>)> {
+) -> AppResult<(StatusCode, Extension<Concerns>, axum::Json<CompanyView>)> {
     put(app, caller, request).await
 }
 

@@ -4,6 +4,7 @@ pub mod auth;
 mod automations;
 mod companies;
 mod consents;
+mod deeds;
 mod deliveries;
 mod erasures;
 mod estimates;
@@ -94,6 +95,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 pub fn router(app: AppState) -> Router {
     let (router, document) = resources().split_for_parts();
     router
+        .layer(from_fn_with_state(app.clone(), deeds::around))
         .merge(ops::documentation(document))
         .merge(crate::web::routes(&app))
         .fallback(async || AppError::not_found())

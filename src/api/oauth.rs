@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use super::auth::Tenant;
 use super::extract::{Json, Language, Query};
 use crate::app::AppState;
-use crate::audit;
+use crate::audit::{self, Author};
 use crate::companies::setup::Setup;
 use crate::connections::oauth::apps::{self, AppRequest, AppView};
 use crate::connections::oauth::begin::begin;
@@ -162,7 +162,9 @@ async fn note(app: &AppState, done: &Done, address: &str) {
     let connected: Vec<String> =
         done.connections.iter().map(|view| format!("{} {}", view.provider, view.id)).collect();
     let action = "/app/integrations/{category}/{provider}/new";
-    if let Err(error) = audit::record(app, by, action, (&connected.join(", "), address)).await {
+    if let Err(error) =
+        audit::record(app, by.company, &Author::of(by), (action, &connected.join(", "), address)).await
+    {
         tracing::error!(%error, action, "the audit log could not be written");
     }
 }

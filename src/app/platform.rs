@@ -26,6 +26,7 @@ pub(super) async fn ensure(db: &Db, keyring: &Keyring, clock: Clock) -> anyhow::
                 timezone: "Europe/Istanbul".to_owned(),
                 status: "platform".to_owned(),
                 notice_email: None,
+                test_mode: false,
                 version: 1,
                 data_key: Some(keyring.wrap(&CompanyKey::generate()?, Uuid::nil())?),
                 master_key: Some(keyring.current().to_string()),

@@ -228,6 +228,10 @@ pub async fn delete(app: &App, company: CompanyId, id: AutomationId) -> AppResul
 
 /// The channels of a definition through which nothing can go yet.
 fn unconnected(setup: &Setup, definition: &Definition) -> BTreeSet<Channel> {
+    if setup.test_mode {
+        // The sandbox takes every channel.
+        return BTreeSet::new();
+    }
     let actions = references::ways(definition).into_iter().filter(|(_, action)| action.connection.is_none());
     actions
         .filter_map(|(_, action)| action.channel)

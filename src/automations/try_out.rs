@@ -37,7 +37,7 @@ pub async fn send(
     let rendered = preview(app, setup, definition, None, lang)?;
     let mut sent = Vec::new();
     for action in rendered.actions.into_iter().filter(|action| action.error.is_none()) {
-        if let Some(request) = request(action, to) {
+        if let Some(request) = request(action, to, setup.test_mode) {
             let accepted = accept::message(app, setup.clone(), None, |setup, now| {
                 message::plan(app.services().renderer, setup, request.clone(), now)
             });
@@ -53,15 +53,20 @@ pub async fn send(
     Ok(sent)
 }
 
-fn request(action: ActionPreview, to: Oneself<'_>) -> Option<MessageRequest> {
-    let to = match action.channel? {
+fn request(action: ActionPreview, to: Oneself<'_>, test_mode: bool) -> Option<MessageRequest> {
+    let channel = action.channel?;
+    let to = match channel {
         Channel::Email => to.email,
         Channel::Sms | Channel::Whatsapp => to.phone,
         Channel::Chat | Channel::Webhook => None,
     }?;
-    let connection = action.connection?;
+    let connection = action.connection.map(|connection| connection.id);
+    if connection.is_none() && !test_mode {
+        return None;
+    }
     Some(MessageRequest {
-        connection: Some(connection.id),
+        channel: connection.is_none().then_some(channel),
+        connection,
         to: to.to_owned(),
         subject: action.subject,
         text: action.text,

@@ -32,6 +32,8 @@ pub struct CompanyRequest {
     pub timezone: Option<String>,
     /// Where news about broken connections goes.
     pub notice_email: Option<String>,
+    /// While on, what the company sends goes to the sandbox and to no vendor; off when absent.
+    pub test_mode: Option<bool>,
 }
 
 /// A company as it is shown.
@@ -46,6 +48,8 @@ pub struct CompanyView {
     /// `active`, or `erasing` while its rows are being deleted.
     pub status: String,
     pub notice_email: Option<String>,
+    /// What the company sends goes to the sandbox and to no vendor.
+    pub test_mode: bool,
     pub created_at: String,
     pub updated_at: String,
     /// How far its erasure is.
@@ -63,6 +67,7 @@ impl From<Company> for CompanyView {
             timezone: company.timezone,
             status: company.status,
             notice_email: company.notice_email,
+            test_mode: company.test_mode,
             created_at: rfc3339(company.created_at),
             updated_at: rfc3339(company.updated_at),
             erasing: None,
@@ -100,6 +105,7 @@ pub async fn put(app: &App, request: CompanyRequest) -> AppResult<(CompanyView, 
         timezone: changes.timezone.clone().unwrap_or_else(|| DEFAULT_TIMEZONE.to_owned()),
         status: "active".to_owned(),
         notice_email: changes.notice_email.clone(),
+        test_mode: changes.test_mode.unwrap_or_default(),
         version: 1,
         data_key: Some(services.keyring.wrap(&CompanyKey::generate()?, id.0)?),
         master_key: Some(services.keyring.current().to_string()),
@@ -122,6 +128,8 @@ async fn update_external(app: &App, external_id: &str, changes: &Changes) -> App
     let mut tx = app.db().system("change a company by its external id").write().await?;
     let Some(company) = companies::find_external(&mut tx, external_id).await? else { return Ok(None) };
     let changed = companies::update(&mut tx, company.id, changes, app.clock().micros()).await?;
+    // Other nodes work from copies.
+    companies::bump(&mut tx, company.id).await?;
     tx.commit().await?;
     app.setups().forget(company.id);
     Ok(changed.map(Into::into))
@@ -141,6 +149,7 @@ pub async fn patch(app: &App, id: CompanyId, request: CompanyRequest) -> AppResu
     let changed = companies::update(&mut tx, id.0, &changes, app.clock().micros()).await;
     let changed =
         changed.map_err(|error| if db::is_unique_violation(&error) { taken() } else { error.into() })?;
+    companies::bump(&mut tx, id.0).await?;
     tx.commit().await?;
     app.setups().forget(id.0);
     changed.map(Into::into).ok_or_else(AppError::not_found)
@@ -217,5 +226,6 @@ fn check(request: CompanyRequest) -> AppResult<Changes> {
         locale: request.locale,
         timezone: request.timezone,
         notice_email: request.notice_email,
+        test_mode: request.test_mode,
     })
 }

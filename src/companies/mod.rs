@@ -5,4 +5,5 @@ pub mod erase;
 pub mod keys;
 pub mod manage;
 pub mod name;
+pub mod search;
 pub mod setup;

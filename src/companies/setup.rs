@@ -32,6 +32,8 @@ pub struct Setup {
     pub active: bool,
     /// Where its people want to hear that a connection broke.
     pub notice_email: Option<String>,
+    /// What it sends stays here instead of going to the vendor.
+    pub test_mode: bool,
     /// The operator's own mail account; only the platform's setup has it.
     pub notice_mail: Option<Arc<NoticeMail>>,
     /// What templates see of the company.
@@ -257,6 +259,7 @@ async fn load(
         id,
         external_id: company.external_id,
         notice_email: company.notice_email,
+        test_mode: company.test_mode,
         notice_mail,
         version: company.version,
         active: company.status == "active",

@@ -42,6 +42,8 @@ pub struct Config {
     pub frame_ancestors: Vec<String>,
     /// `SANTRAL_RETURN_ORIGINS`: where a browser may return to after consent.
     pub return_origins: Vec<Url>,
+    /// `SANTRAL_CONSOLE`: whether the operator's pages are there.
+    pub console: bool,
     /// `SANTRAL_DATA_DIR`: what Santral keeps on this machine.
     pub data_dir: PathBuf,
     /// `SANTRAL_DATABASE_URL`.
@@ -113,6 +115,7 @@ impl Config {
             public_url: reader.or(&var::PUBLIC_URL, PublicUrl::of_listener(listen), PublicUrl::parse),
             frame_ancestors: reader.or(&var::FRAME_ANCESTORS, Vec::new(), parse::frame_ancestors),
             return_origins: reader.or(&var::RETURN_ORIGINS, Vec::new(), parse::origins),
+            console: reader.or(&var::CONSOLE, true, parse::boolean),
             database_owner_url: reader.optional(&var::DATABASE_OWNER_URL, parse::postgres_url),
             platform_key: reader.optional(&var::PLATFORM_KEY, platform_key),
             master_key_file: reader.or(&var::MASTER_KEY_FILE, data_dir.join("master.key"), parse::path),

@@ -81,6 +81,12 @@ pub const RETURN_ORIGINS: Variable = plain(
     "Origins that a browser may return to after consent, besides this server's own and those of `FRAME_ANCESTORS`: \
      `https://crm.example.com`.",
 );
+pub const CONSOLE: Variable = plain(
+    "CONSOLE",
+    "BOOLEAN",
+    "`true`",
+    "Whether the operator's pages, `/console`, are there (`true` or `false`).",
+);
 pub const DATA_DIR: Variable = plain(
     "DATA_DIR",
     "DIRECTORY",
@@ -173,6 +179,7 @@ pub const ALL: &[&Variable] = &[
     &PUBLIC_URL,
     &FRAME_ANCESTORS,
     &RETURN_ORIGINS,
+    &CONSOLE,
     &DATA_DIR,
     &DATABASE_URL,
     &DATABASE_OWNER_URL,

@@ -32,7 +32,8 @@ macro_rules! migrations {
 }
 
 migrations! {
-    1 "0001_first", 2 "0002_oauth", 3 "0003_messaging", 4 "0004_pages", 6 "0006_accents", 8 "0008_registrations"
+    1 "0001_first", 2 "0002_oauth", 3 "0003_messaging", 4 "0004_pages", 5 "0005_operator", 6 "0006_accents",
+    8 "0008_registrations",
 }
 
 /// Serialises nodes that start together (`pg_advisory_xact_lock`).
@@ -107,7 +108,7 @@ pub(super) async fn postgres_where_allowed(
     let missing = missing(MIGRATIONS, &has);
     let Some(first) = missing.first() else { return Ok(()) };
     drop(connection);
-    postgres(owner).await.map(drop).map_err(|error| {
+    bring_up(owner, false).await.map(drop).map_err(|error| {
         let cause = error.to_string();
         let hint = if owner_is_named { "" } else { " with SANTRAL_DATABASE_OWNER_URL" };
         OpenError::SchemaBehind {
@@ -125,7 +126,14 @@ fn may_not_see(error: sqlx::Error) -> OpenError {
     if is_denied { super::isolation::cannot_take_role(&error) } else { OpenError::Sql(error) }
 }
 
+/// Brings the schema up to date and renews every policy, whatever has become of it.
 pub(super) async fn postgres(owner: &PgConnectOptions) -> Result<Vec<i64>, OpenError> {
+    bring_up(owner, true).await
+}
+
+/// With `renew`, policies are made anew although nothing else is to be done. A server that starts beside others and finds
+/// that one of them has just migrated leaves their tables alone: renewing locks each of them.
+async fn bring_up(owner: &PgConnectOptions, renew: bool) -> Result<Vec<i64>, OpenError> {
     let mut connection = connect(owner).await?;
     let step = |name: &str| {
         let step = name.to_owned();
@@ -136,6 +144,10 @@ pub(super) async fn postgres(owner: &PgConnectOptions) -> Result<Vec<i64>, OpenE
     run(&mut tx, roles()).await.map_err(step("roles"))?;
     run(&mut tx, schema()).await.map_err(step("schema"))?;
     let has = applied(&mut tx).await?;
+    if !renew && missing(MIGRATIONS, &has).is_empty() {
+        tx.commit().await?;
+        return Ok(Vec::new());
+    }
     let mut done = Vec::new();
     for migration in missing(MIGRATIONS, &has) {
         run(&mut tx, migration.postgres.to_owned()).await.map_err(failed(migration))?;

@@ -119,6 +119,8 @@ struct Outcome {
     may_send: HashSet<Uuid>,
     /// Claims whose messages may not leave.
     stopped: HashMap<Uuid, Stop>,
+    /// Companies whose messages go to no vendor.
+    in_test_mode: HashSet<Uuid>,
     claimed: Vec<Job>,
     counts: HashMap<Lane, u32>,
     next_due: HashMap<Lane, Option<Micros>>,
@@ -304,7 +306,13 @@ async fn intents(
         )
         .collect();
     let gates: Vec<_> = asked.iter().filter_map(|(claim, gate)| Some((*claim, gate.as_ref()?))).collect();
-    let judged = gate::judge(tx, &gates, platform, now).await?;
+    let mut companies: Vec<_> = asked.iter().map(|(claim, _)| claim.lane.company).collect();
+    companies.sort_unstable();
+    companies.dedup();
+    if !companies.is_empty() {
+        outcome.in_test_mode.extend(companies::in_test_mode(tx, companies).await?);
+    }
+    let judged = gate::judge(tx, &gates, &outcome.in_test_mode, (platform, now)).await?;
     outcome.waiting.extend(judged.waiting);
     outcome.stopped = judged.stopped;
     let claims: Vec<_> =
@@ -479,8 +487,9 @@ fn follow_up(
             Write::Intent { claim, answer, .. } => {
                 let verdict = match outcome.stopped.get(&claim.id) {
                     Some(stop) => Verdict::Stopped(*stop),
-                    None if outcome.may_send.contains(&claim.id) => Verdict::Go,
-                    None => Verdict::Lost,
+                    None if !outcome.may_send.contains(&claim.id) => Verdict::Lost,
+                    None if outcome.in_test_mode.contains(&claim.lane.company) => Verdict::Sandbox,
+                    None => Verdict::Go,
                 };
                 // Whoever asked may have been dropped with its lease; then nobody calls the vendor.
                 let _ = answer.send(verdict);

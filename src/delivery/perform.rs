@@ -35,6 +35,7 @@ mod conclude;
 mod files;
 mod many;
 mod ready;
+mod sandbox;
 mod token;
 
 use conclude::Conclusion;
@@ -78,6 +79,8 @@ enum End {
     Waits { until: Micros, reason: &'static str },
     /// The connection is out of order.
     Blocked(Blocked),
+    /// The company's test mode is on: it was kept, and no vendor was asked.
+    Kept,
     /// Nothing is wrong with the delivery; later.
     Later,
     /// Somebody else has it, or nobody needs it any more.
@@ -86,6 +89,13 @@ enum End {
     Erased,
     /// Something in this program panicked. Repeating it would panic again.
     BrokeOff,
+}
+
+/// Where something that may leave goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Vendor,
+    Sandbox,
 }
 
 /// A call to a vendor: when it began, and what came back.
@@ -229,6 +239,9 @@ impl<'a> Course<'a> {
         if let Some(end) = self.await_turn(&setup).await? {
             return Ok(Err(end));
         }
+        if self.stays(&setup) {
+            return self.keep(&setup, payload, phase).await.map(Err);
+        }
         let mut target = match target::resolve(self.engine.services(), &setup, self.claim.lane).await? {
             Ok(target) => target,
             Err(blocked) => return Ok(Err(End::Blocked(blocked))),
@@ -260,18 +273,15 @@ impl<'a> Course<'a> {
             }
         };
         if phase == Phase::Claimed && !planted(Bug::SkipIntent) {
-            let gate = self.gate(&setup, &operation);
-            if let Some(end) = self.quiet(&setup, gate.as_ref()) {
+            let end = match self.ask(&setup, &operation).await {
+                Ok(Way::Vendor) => None,
+                Ok(Way::Sandbox) if self.is_news(&setup) => None,
+                Ok(Way::Sandbox) => Some(self.late(End::Kept)),
+                Err(end) => Some(end),
+            };
+            if let Some(end) = end {
                 self.operation = Some(operation);
                 return Ok(Err(end));
-            }
-            match self.intend(gate).await {
-                Verdict::Go => {}
-                Verdict::Lost => return Ok(Err(End::Lost)),
-                Verdict::Stopped(stop) => {
-                    self.operation = Some(operation);
-                    return Ok(Err(stopped(stop)));
-                }
             }
         }
         self.intended = true;
@@ -354,6 +364,20 @@ impl<'a> Course<'a> {
                 }
             }
             _ => Ok(None),
+        }
+    }
+
+    /// Asks whether it may leave now, and where to; commits the intent if it may.
+    async fn ask(&self, setup: &Arc<Setup>, operation: &Operation) -> Result<Way, End> {
+        let gate = self.gate(setup, operation);
+        if let Some(end) = self.quiet(setup, gate.as_ref()) {
+            return Err(end);
+        }
+        match self.intend(gate).await {
+            Verdict::Go => Ok(Way::Vendor),
+            Verdict::Sandbox => Ok(Way::Sandbox),
+            Verdict::Lost => Err(End::Lost),
+            Verdict::Stopped(stop) => Err(stopped(stop)),
         }
     }
 

@@ -5,6 +5,11 @@ use crate::i18n::{Bilingual, Lang};
 
 /// Reasons that are our own; what vendors say has its sentences with the connections.
 static SENTENCES: &[(&str, &str, &str)] = &[
+    (
+        "sandbox",
+        "Test modu açıktı: mesaj servise ve alıcıya gitmedi, burada saklandı.",
+        "Sandbox mode was on: the message went to no service and no recipient, it was kept here.",
+    ),
     ("requested", "Gönderilmeden iptal edildi.", "It was cancelled before it was sent."),
     ("too_late", "Gönderme zamanı geçtiği için gönderilmedi.", "Its time had passed, so it was not sent."),
     (

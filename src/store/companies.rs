@@ -15,6 +15,8 @@ pub struct Company {
     pub timezone: String,
     pub status: String,
     pub notice_email: Option<String>,
+    /// What it sends stays here instead of going to the vendor.
+    pub test_mode: bool,
     pub version: i64,
     pub data_key: Option<Vec<u8>>,
     /// The master key that wraps it.
@@ -31,19 +33,21 @@ pub struct Changes {
     pub locale: Option<String>,
     pub timezone: Option<String>,
     pub notice_email: Option<String>,
+    pub test_mode: Option<bool>,
 }
 
 sql! {
     INSERT = "insert into companies (id, external_id, name, locale, timezone, status, notice_email, version, data_key,
-            master_key, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $10) on conflict do nothing";
+            master_key, created_at, updated_at, test_mode)
+        values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $10, $11) on conflict do nothing";
     FIND = "select * from companies where id = $1";
     FIND_EXTERNAL = "select * from companies where external_id = $1 and status <> 'platform'";
     LIST = "select * from companies where id > $1 and status <> 'platform' and ($2 = '' or status = $2)
         order by id limit $3";
     UPDATE = "update companies set external_id = coalesce($2, external_id), name = coalesce($3, name),
             locale = coalesce($4, locale), timezone = coalesce($5, timezone),
-            notice_email = coalesce($6, notice_email), version = version + 1, updated_at = $7
+            notice_email = coalesce($6, notice_email), test_mode = coalesce($8, test_mode), version = version + 1,
+            updated_at = $7
         where id = $1 returning *";
     /// Every node hears of it and forgets its copy.
     BUMP = pg: "with bumped as (update companies set version = version + 1 where id = $1 returning id)
@@ -51,6 +55,8 @@ sql! {
     sqlite: "update companies set version = version + 1 where id = $1";
     VERSIONS = pg: "select id, version, status from companies where id = any($1)",
     sqlite: "select id, version, status from companies where id in (select unhex(value) from json_each($1))";
+    IN_TEST_MODE = pg: "select id from companies where id = any($1) and test_mode <> 0",
+    sqlite: "select id from companies where id in (select unhex(value) from json_each($1)) and test_mode <> 0";
     ERASE = "update companies set status = 'erasing', data_key = null, master_key = null, external_id = null, version = version + 1,
             updated_at = $2 where id = $1 and status = 'active'";
     DELETE = "delete from companies where id = $1";
@@ -70,6 +76,7 @@ fn company(row: &Row) -> Result<Company> {
         timezone: row.text("timezone")?,
         status: row.text("status")?,
         notice_email: row.opt_text("notice_email")?,
+        test_mode: row.bool("test_mode")?,
         version: row.i64("version")?,
         data_key: row.opt_bytes("data_key")?,
         master_key: row.opt_text("master_key")?,
@@ -91,6 +98,7 @@ pub async fn insert(tx: &mut Tx, c: &Company) -> Result<bool> {
         c.data_key.clone(),
         c.master_key.as_deref(),
         c.created_at,
+        c.test_mode,
     ];
     Ok(tx.execute(&INSERT, args).await? > 0)
 }
@@ -118,6 +126,7 @@ pub async fn update(tx: &mut Tx, id: Uuid, c: &Changes, now: Micros) -> Result<O
         c.timezone.as_deref(),
         c.notice_email.as_deref(),
         now,
+        c.test_mode.map(i64::from),
     ];
     tx.fetch_optional(&UPDATE, args).await?.as_ref().map(company).transpose()
 }
@@ -133,6 +142,11 @@ pub async fn versions(tx: &mut Tx, ids: Vec<Uuid>) -> Result<Vec<(Uuid, i64, boo
     rows.iter()
         .map(|row| Ok((row.uuid("id")?, row.i64("version")?, row.text("status")? == "active")))
         .collect()
+}
+
+/// Those of these companies whose test mode is on.
+pub async fn in_test_mode(tx: &mut Tx, ids: Vec<Uuid>) -> Result<Vec<Uuid>> {
+    tx.fetch_all(&IN_TEST_MODE, args![ids]).await?.iter().map(|row| row.uuid("id")).collect()
 }
 
 /// Destroys the data key, frees the external id and marks the company as being erased; says whether it was not yet.

@@ -21,6 +21,7 @@ sql! {
     BY_HASH = "select id from api_keys where company_id = $1 and hash = $2";
     LIST = "select id, name, hint, created_at, last_used_at from api_keys
         where company_id = $1 and id > $2 order by id limit $3";
+    FIND = "select id, name, hint, created_at, last_used_at from api_keys where company_id = $1 and id = $2";
     COUNT = "select count(*) as keys from api_keys where company_id = $1";
     DELETE = "delete from api_keys where company_id = $1 and id = $2";
     USED = pg: "update api_keys k set last_used_at = u.at
@@ -60,6 +61,11 @@ pub async fn by_hash(tx: &mut Tx, company: Uuid, hash: &[u8]) -> Result<Option<U
 /// Keys after `after`, in the order of their creation.
 pub async fn list(tx: &mut Tx, company: Uuid, after: Uuid, limit: i64) -> Result<Vec<Stored>> {
     tx.fetch_all(&LIST, args![company, after, limit]).await?.iter().map(stored).collect()
+}
+
+/// One of the company's keys.
+pub async fn find(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<Option<Stored>> {
+    tx.fetch_optional(&FIND, args![company, id]).await?.as_ref().map(stored).transpose()
 }
 
 /// How many keys a company has.

@@ -21,6 +21,7 @@ pub mod limits;
 pub mod master_keys;
 pub mod nodes;
 pub mod oauth;
+pub mod operators;
 pub mod receipts;
 pub mod registrations;
 pub mod retention;

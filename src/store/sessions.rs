@@ -55,6 +55,7 @@ sql! {
     USED = "update sessions set used_at = $3 where company_id = $1 and id = $2";
     SET_LOCALE = "update sessions set locale = $3 where company_id = $1 and id = $2";
     DELETE = "delete from sessions where company_id = $1 and id = $2";
+    DELETE_ALL = "delete from sessions where company_id = $1";
     DELETE_OVER = "delete from sessions where company_id = $1
         and (expires_at <= $2 or (hash is not null and used_at <= $3))";
 }
@@ -129,6 +130,11 @@ pub async fn set_locale(tx: &mut Tx, company: Uuid, id: Uuid, locale: &str) -> R
 
 pub async fn delete(tx: &mut Tx, company: Uuid, id: Uuid) -> Result<()> {
     tx.execute(&DELETE, args![company, id]).await.map(drop)
+}
+
+/// Ends all sessions of a company, and its links.
+pub async fn delete_all(tx: &mut Tx, company: Uuid) -> Result<()> {
+    tx.execute(&DELETE_ALL, args![company]).await.map(drop)
 }
 
 /// Forgets a company's links and sessions that are over: by their end, or unused since `idle_since`.

@@ -13,10 +13,11 @@ use axum::response::{IntoResponse, Response};
 use super::error_page;
 use super::visitor::Visitor;
 use crate::app::AppState;
-use crate::audit;
+use crate::audit::{self, Author};
 use crate::config::Config;
 use crate::error::{AppError, Code};
 use crate::i18n::Lang;
+use crate::sessions::{Role, Session};
 
 pub(super) async fn around(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     let headers = request.headers();
@@ -32,18 +33,26 @@ pub(super) async fn around(State(app): State<AppState>, mut request: Request, ne
     if let Some(visitor) = &visitor {
         request.extensions_mut().insert(visitor.clone());
     }
+    let is_watching = !is_safe
+        && visitor.as_ref().is_some_and(|v| v.session.role == Role::Support)
+        && !is_about_oneself(&request);
     let note = visitor.as_ref().filter(|_| !is_safe).and_then(|_| Note::of(&request));
     let mut response = match failed {
         Some(error) => error.into_response(),
         None if is_foreign => AppError::new(Code::Forbidden)
             .detail("İstek başka bir siteden geldi.", "The request came from another site.")
             .into_response(),
+        None if is_watching => AppError::new(Code::Forbidden)
+            .detail(
+                "Destek modunda hiçbir şey değiştirilemez. Değişikliği şirketin yöneticisi yapmalı.",
+                "In support mode nothing can be changed. The company's administrator has to do it.",
+            )
+            .into_response(),
         None => next.run(request).await,
     };
     if let (Some(visitor), Some(note)) = (&visitor, note)
         && has_changed(&response)
-        && let Err(error) =
-            audit::record(&app, &visitor.session.actor(), &note.action, (&note.target, &note.address)).await
+        && let Err(error) = note.record(&app, &visitor.session).await
     {
         tracing::error!(%error, action = note.action, "the audit log could not be written");
     }
@@ -66,7 +75,7 @@ impl Note {
     /// None for what changes nothing of the company's: how the pages look, what is only shown.
     fn of(request: &Request) -> Option<Self> {
         let route = request.extensions().get::<MatchedPath>()?.as_str();
-        if matches!(route, "/app/language" | "/app/theme" | "/app/sign-out") || route.ends_with("/preview") {
+        if is_about_oneself(request) || route.ends_with("/preview") {
             return None;
         }
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
@@ -76,6 +85,17 @@ impl Note {
             address: browser_address(peer, request.headers()),
         })
     }
+
+    async fn record(&self, app: &AppState, session: &Session) -> crate::db::Result<()> {
+        let deed = (self.action.as_str(), self.target.as_str(), self.address.as_str());
+        audit::record(app, session.company, &Author::of(&session.actor()), deed).await
+    }
+}
+
+/// How the pages look and speak, and leaving them.
+fn is_about_oneself(request: &Request) -> bool {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    matches!(route, Some("/app/language" | "/app/theme" | "/app/sign-out"))
 }
 
 /// The browser's address: behind a proxy on this machine or its network, the one that the proxy saw.
@@ -99,7 +119,7 @@ fn has_changed(response: &Response) -> bool {
 
 /// Whether a form comes from one of our own pages. A browser that sends neither header is asked for the form's token
 /// alone (`Posted`).
-fn is_own_site(config: &Config, headers: &HeaderMap) -> bool {
+pub(super) fn is_own_site(config: &Config, headers: &HeaderMap) -> bool {
     let text =
         |value: Option<&HeaderValue>| value.and_then(|value| value.to_str().ok().map(ToOwned::to_owned));
     let mut sites = headers.get_all("sec-fetch-site").iter();
@@ -112,7 +132,7 @@ fn is_own_site(config: &Config, headers: &HeaderMap) -> bool {
     is_host || origin == config.public_url.origin()
 }
 
-fn dress(config: &Config, headers: &mut HeaderMap) {
+pub(super) fn dress(config: &Config, headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers

@@ -29,8 +29,16 @@ pub(super) fn state(v: &Visitor, state: &str, attempts: usize) -> (Tone, Icon, S
     }
 }
 
+/// As [`state`], of a delivery; what test mode has kept says so.
+pub(super) fn state_of(v: &Visitor, delivery: &DeliveryView) -> (Tone, Icon, String) {
+    match delivery.reason.as_deref() {
+        Some("sandbox") => ("test", icons::FLASK, t!(v, "delivery-sandbox")),
+        _ => state(v, &delivery.state, attempts(delivery)),
+    }
+}
+
 pub(super) fn state_badge(v: &Visitor, delivery: &DeliveryView) -> Markup {
-    let (tone, icon, word) = state(v, &delivery.state, attempts(delivery));
+    let (tone, icon, word) = state_of(v, delivery);
     badge(tone, icon, &word)
 }
 

@@ -54,7 +54,7 @@ fn is_own(route: &str) -> bool {
 }
 
 /// In another site's frame the cookie has to be `SameSite=None`, and is kept apart for that site (CHIPS).
-fn cookie(app: &App, framed: bool, value: &str) -> AppResult<HeaderValue> {
+pub(super) fn cookie(app: &App, framed: bool, value: &str) -> AppResult<HeaderValue> {
     let is_https = app.config.public_url.is_https();
     let [frame, usual] = cookie_names(is_https);
     let (name, rest) = match (framed, is_https) {

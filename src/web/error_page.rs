@@ -12,6 +12,7 @@ use super::visitor::Visitor;
 use crate::config::PublicUrl;
 use crate::error::{AppError, Code};
 use crate::i18n::Lang;
+use crate::operator;
 
 /// A reader of whom only the language is known.
 struct Reader {
@@ -71,7 +72,7 @@ fn body(code: Code, title: &str, text: &str, reader: &Reader, visitor: Option<&V
             @if let Some(visitor) = visitor {
                 p.acts {
                     a.btn.pri href=(visitor.to("/app/overview")) { (t!(reader, "error-home")) }
-                    @if let Some(back) = back { a.btn href=(back) { (t!(reader, "nav-return")) } }
+                    @if let Some(back) = back { a.btn href=(back) { @if visitor.session.user_id == operator::ID { (t!(reader, "nav-return-console")) } @else { (t!(reader, "nav-return")) } } }
                 }
             }
         } }

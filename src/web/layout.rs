@@ -9,6 +9,7 @@ use super::texts::t;
 use super::visitor::Visitor;
 use crate::config::PublicUrl;
 use crate::i18n::Lang;
+use crate::operator;
 use crate::sessions::{Right, Role};
 
 /// A part of the pages, as the side bar lists them.
@@ -71,17 +72,38 @@ pub(super) fn page(v: &Visitor, page: &Page, body: &Markup) -> Markup {
         a.skip href="#main" { (t!(v, "skip")) }
         @if v.framed {
             (frame_bar(v, page.part))
+            (strips(v))
             (main)
         } @else {
             div.app {
                 (top(v))
                 (side(v, page.part))
-                div { (main) }
+                div { (strips(v)) (main) }
             }
         }
     };
     let accent = v.session.accent.as_deref().filter(|_| v.framed);
     document(v.lang, &title, (v.framed, v.theme, accent), &v.app.config.public_url, &inner)
+}
+
+/// What has to be known on every page.
+fn strips(v: &Visitor) -> Markup {
+    html! {
+        @if v.session.role == Role::Support {
+            aside.strip aria-label=(t!(v, "support-mode")) {
+                (icons::EYE)
+                span { b { (t!(v, "support-on")) } " " (t!(v, "support-on-text")) }
+                (post(v, "/app/sign-out", &html! { button.btn.sm { (t!(v, "support-leave")) } }))
+            }
+        }
+        @if v.setup.test_mode {
+            aside.strip aria-label=(t!(v, "test-mode")) {
+                (icons::FLASK)
+                span { b { (t!(v, "test-mode-on")) } " " (t!(v, "test-mode-text")) }
+                @if v.may(Right::Configure) { a href=(v.to("/app/settings#test-mode")) { (t!(v, "test-mode-leave")) } }
+            }
+        }
+    }
 }
 
 /// A page for nobody in particular; `is_over` tells the CRM around it that the session is.
@@ -90,7 +112,7 @@ pub(super) fn bare((lang, public): (Lang, &PublicUrl), title: &str, is_over: boo
     document(lang, title, (false, None, None), public, &main)
 }
 
-fn document(
+pub(super) fn document(
     lang: Lang,
     title: &str,
     (framed, theme, accent): (bool, Option<&str>, Option<&str>),
@@ -218,7 +240,10 @@ fn side(v: &Visitor, current: Option<Part>) -> Markup {
                     }
                 }
                 @if let Some(back) = &v.session.return_url {
-                    a.navlink href=(back) { (icons::EXTERNAL_LINK) (t!(v, "nav-return")) }
+                    a.navlink href=(back) {
+                        (icons::EXTERNAL_LINK)
+                        @if v.session.user_id == operator::ID { (t!(v, "nav-return-console")) } @else { (t!(v, "nav-return")) }
+                    }
                 }
                 (post(v, "/app/sign-out", &html! { button.navlink { (icons::LOGOUT) (t!(v, "sign-out")) } }))
                 (user(v))
@@ -232,6 +257,8 @@ fn user(v: &Visitor) -> Markup {
         Role::Admin => t!(v, "role-admin"),
         Role::Member => t!(v, "role-member"),
         Role::Developer => t!(v, "role-developer"),
+        Role::Support => t!(v, "role-support"),
+        Role::Operator => t!(v, "role-operator"),
     };
     html! {
         div.userrow {

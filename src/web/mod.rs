@@ -13,6 +13,7 @@ mod chart;
 mod connect;
 mod connection;
 mod consent;
+mod console;
 mod deliveries;
 mod delivery;
 mod delivery_parts;
@@ -59,7 +60,7 @@ use crate::error::AppError;
 
 /// All pages, with what goes around them.
 pub fn routes(app: &AppState) -> Router<AppState> {
-    Router::new()
+    let pages = Router::new()
         .merge(enter::routes())
         .merge(integrations::routes())
         .merge(connect::routes())
@@ -87,5 +88,6 @@ pub fn routes(app: &AppState) -> Router<AppState> {
         .route("/a/accent/{file}", axum::routing::get(accent::serve))
         .route("/a/{hash}/{*name}", axum::routing::get(assets::serve))
         .route("/app/{*lost}", any(async || AppError::not_found()))
-        .layer(from_fn_with_state(app.clone(), around::around))
+        .layer(from_fn_with_state(app.clone(), around::around));
+    pages.merge(console::routes(app))
 }

@@ -3,13 +3,13 @@
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use super::icons;
 use super::layout::{self, Page, Part};
 use super::limits::{self, Refused};
-use super::parts::{alarm, head};
+use super::parts::{alarm, badge, head};
 use super::texts::t;
 use super::visitor::{Asked, Posted, Visitor};
 use crate::app::AppState;
@@ -30,7 +30,9 @@ const ZONES: [&str; 8] = [
 ];
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/app/settings", get(show).post(save))
+    Router::new()
+        .route("/app/settings", get(show).post(save))
+        .route("/app/settings/test-mode", post(test_mode))
 }
 
 async fn show(v: Visitor, Asked(query): Asked) -> AppResult<Markup> {
@@ -58,6 +60,7 @@ pub(super) async fn page(
         (note)
         (general(v, &company, error))
         (limits::section(v, refused).await?)
+        (test_mode_panel(v, company.test_mode))
     };
     Ok(layout::page(v, &Page::of(Part::Settings, t!(v, "nav-settings")), &body))
 }
@@ -101,6 +104,40 @@ fn general(v: &Visitor, company: &CompanyView, error: Option<&AppError>) -> Mark
             div.pf { button.btn.pri { (t!(v, "save")) } }
         }
     }
+}
+
+/// On or off, with what it means; one button, which names what it does.
+fn test_mode_panel(v: &Visitor, is_on: bool) -> Markup {
+    html! {
+        section.panel id="test-mode" {
+            div.ph {
+                h2 { (t!(v, "test-mode")) }
+                @if is_on { (badge("test", icons::FLASK, &t!(v, "test-mode-is-on"))) } @else { (badge("off", icons::SEND, &t!(v, "test-mode-is-off"))) }
+            }
+            div.pb { p.ink2 { (t!(v, "test-mode-help")) } }
+            form.pf method="post" action=(v.to("/app/settings/test-mode")) {
+                (layout::csrf(v))
+                @if is_on {
+                    button.btn.pri name="to" value="off" { (icons::SEND) (t!(v, "test-mode-switch-off")) }
+                } @else {
+                    button.btn name="to" value="on" { (icons::FLASK) (t!(v, "test-mode-switch-on")) }
+                }
+            }
+        }
+    }
+}
+
+async fn test_mode(v: Visitor, Posted(form): Posted) -> AppResult<Redirect> {
+    v.require(Right::Configure)?;
+    let to = match form.get("to") {
+        Some("on") => true,
+        Some("off") => false,
+        _ => return Err(AppError::new(Code::InvalidRequest)),
+    };
+    let request = CompanyRequest { test_mode: Some(to), ..CompanyRequest::default() };
+    manage::patch(&v.app, v.session.company, request).await?;
+    let back = if form.get("back") == Some("welcome") { "/app/welcome" } else { "/app/settings?done=saved" };
+    Ok(Redirect::to(&v.to(back)))
 }
 
 async fn save(v: Visitor, Posted(form): Posted) -> AppResult<Response> {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::delivery_parts::{attempts, state};
+use super::delivery_parts::{attempts, state, state_of};
 use super::format::{duration, parse};
 use super::icons::{self, Icon};
 use super::parts::{Tone, technical};
@@ -109,6 +109,7 @@ fn attempt(v: &Visitor, attempt: &Value) -> Step {
     let millis = attempt.get("duration_ms").and_then(Value::as_i64).unwrap_or_default();
     let (tone, icon, title) = match text("outcome").unwrap_or_default() {
         "sent" => ("ok", icons::CHECK, t!(v, "attempt-sent", number = number)),
+        "sandbox" => ("test", icons::FLASK, t!(v, "attempt-sandbox")),
         "failed" => ("err", icons::X, t!(v, "attempt-failed", number = number)),
         "unknown" => ("warn", icons::HELP, t!(v, "attempt-unknown", number = number)),
         "settled_by_hand" => ("info", icons::USER, t!(v, "attempt-settled")),
@@ -158,7 +159,7 @@ fn reason(v: &Visitor, delivery: &DeliveryView) -> Option<String> {
 
 /// Where it stands now.
 fn end(v: &Visitor, delivery: &DeliveryView) -> Step {
-    let (tone, icon, title) = state(v, &delivery.state, attempts(delivery));
+    let (tone, icon, title) = state_of(v, delivery);
     let next = matches!(delivery.state.as_str(), "queued" if attempts(delivery) > 0);
     let body = html! {
         @if next {

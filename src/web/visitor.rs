@@ -94,7 +94,7 @@ impl Visitor {
 
 pub(super) const THEME_COOKIE: &str = "santral-theme";
 
-fn theme(headers: &HeaderMap) -> Option<&'static str> {
+pub(super) fn theme(headers: &HeaderMap) -> Option<&'static str> {
     let cookie = headers.get(axum::http::header::COOKIE)?.to_str().ok()?;
     let value = cookie
         .split(';')
@@ -172,15 +172,24 @@ impl FromRequest<AppState> for Posted {
         let (mut parts, body) = request.into_parts();
         let visitor = Visitor::from_request_parts(&mut parts, app).await?;
         let fields = Fields::parse(&read_body(body, BODY).await?);
-        let token = fields.raw("csrf").unwrap_or_default();
-        if token.as_bytes().ct_eq(visitor.session.csrf.expose().as_bytes()).into() {
-            return Ok(Self(fields));
-        }
-        Err(AppError::new(Code::Forbidden).detail(
-            "Form bu oturumda açılmamış. Sayfayı yenileyip yeniden gönderin.",
-            "The form was not opened in this session. Reload the page and send it again.",
-        ))
+        holds_token(&fields, &visitor.session)?;
+        Ok(Self(fields))
     }
+}
+
+/// Whether a form was opened in this session.
+///
+/// # Errors
+/// `forbidden` when it was not.
+pub(super) fn holds_token(fields: &Fields, session: &Session) -> AppResult<()> {
+    let token = fields.raw("csrf").unwrap_or_default();
+    if token.as_bytes().ct_eq(session.csrf.expose().as_bytes()).into() {
+        return Ok(());
+    }
+    Err(AppError::new(Code::Forbidden).detail(
+        "Form bu oturumda açılmamış. Sayfayı yenileyip yeniden gönderin.",
+        "The form was not opened in this session. Reload the page and send it again.",
+    ))
 }
 
 #[cfg(test)]

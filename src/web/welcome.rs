@@ -23,6 +23,8 @@ struct Step {
     text: String,
     route: &'static str,
     go: String,
+    /// Another way to take the step.
+    other: Markup,
 }
 
 async fn show(v: Visitor) -> AppResult<Markup> {
@@ -31,11 +33,12 @@ async fn show(v: Visitor) -> AppResult<Markup> {
     let has_automation = v.setup.automations.iter().any(|automation| automation.enabled);
     let steps = [
         Step {
-            done: has_account,
+            done: has_account || v.setup.test_mode,
             title: t!(v, "welcome-connect"),
             text: t!(v, "welcome-connect-text"),
             route: "/app/integrations",
             go: t!(v, "connect"),
+            other: sandbox(&v, has_account),
         },
         Step {
             done: !v.setup.automations.is_empty(),
@@ -43,6 +46,7 @@ async fn show(v: Visitor) -> AppResult<Markup> {
             text: t!(v, "welcome-preset-text"),
             route: "/app/automations",
             go: t!(v, "presets"),
+            other: html! {},
         },
         Step {
             done: has_automation,
@@ -50,13 +54,15 @@ async fn show(v: Visitor) -> AppResult<Markup> {
             text: t!(v, "welcome-test-text"),
             route: "/app/automations",
             go: t!(v, "nav-automations"),
+            other: html! {},
         },
         Step {
             done: false,
             title: t!(v, "welcome-live"),
-            text: t!(v, "welcome-live-text"),
-            route: "/app/deliveries",
-            go: t!(v, "nav-deliveries"),
+            text: if v.setup.test_mode { t!(v, "welcome-live-test") } else { t!(v, "welcome-live-text") },
+            route: if v.setup.test_mode { "/app/settings#test-mode" } else { "/app/deliveries" },
+            go: if v.setup.test_mode { t!(v, "test-mode-leave") } else { t!(v, "nav-deliveries") },
+            other: html! {},
         },
     ];
     let body = html! {
@@ -67,10 +73,23 @@ async fn show(v: Visitor) -> AppResult<Markup> {
                     @if step.done { span.dot.ok.round { (icons::CHECK) } span.vh { (t!(v, "step-done")) } }
                     @else { span.dot.off.round { (index + 1) } }
                     div.grow.basis { h2 { (step.title) } p.ink2.sm { (step.text) } }
+                    (step.other)
                     a class=(if step.done { "btn sm" } else { "btn sm pri" }) href=(v.to(step.route)) { (step.go) }
                 } }
             }
         }
     };
     Ok(layout::page(&v, &Page::of(Part::Overview, t!(v, "welcome-title")), &body))
+}
+
+/// Trying everything without an account: test mode, for those who have connected none.
+fn sandbox(v: &Visitor, has_account: bool) -> Markup {
+    if has_account || v.setup.test_mode {
+        return html! {};
+    }
+    let inner = html! {
+        input type="hidden" name="back" value="welcome";
+        button.btn.sm name="to" value="on" { (icons::FLASK) (t!(v, "test-mode-switch-on")) }
+    };
+    layout::post(v, "/app/settings/test-mode", &inner)
 }

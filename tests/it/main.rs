@@ -3,7 +3,11 @@
 //! `support/` is the harness; every other file is a list of promises about one part of the server.
 
 #[cfg(test)]
+mod audited_keys;
+#[cfg(test)]
 mod automations_api;
+#[cfg(test)]
+mod console;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
@@ -65,6 +69,8 @@ mod support;
 mod support_works;
 #[cfg(test)]
 mod templates_api;
+#[cfg(test)]
+mod test_mode;
 #[cfg(test)]
 mod vendor_signatures;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use santral_connectors::{Failure, Operation};
 use uuid::Uuid;
 
+use super::sandbox::SANDBOX;
 use super::{Call, Course, End, OWN_TROUBLE, SentNote, unchanged};
 use crate::clock::{Micros, rfc3339};
 use crate::companies::setup::Setup;
@@ -47,6 +48,14 @@ impl Conclusion<'_> {
                     attempt: self.course.claim.attempt,
                 };
                 unchanged(self.course.claim, again)
+            }
+            End::Kept => {
+                let attempt = self.attempt(self.now, SANDBOX, None);
+                let mut settled = self.over(State::Delivered, Some(SANDBOX.into()), Some(attempt));
+                // What was rendered just now is what a person wants to see.
+                settled.payload = self.course.operation.clone().and_then(|operation| self.payload(operation));
+                self.count(SANDBOX, "delivered");
+                settled
             }
             End::Skipped { reason } => self.over(State::Skipped, Some(reason.into()), None),
             End::Waits { until, reason } => {
@@ -189,18 +198,23 @@ impl Conclusion<'_> {
     fn as_template(&self, failure: &Failure, detail: &str, started: Micros) -> Option<Settled> {
         let Some(Operation::SendWhatsapp(message)) = &self.course.operation else { return None };
         let template = window::as_template(message).filter(|_| failure.outside_window())?;
+        let attempt = self.attempt(started, "rejected", Some((&failure.code, detail)));
+        let lane = self.course.claim.lane.id;
+        let mut settled = self.again((State::Queued, None), Some(attempt), self.now, lane);
+        settled.payload = self.payload(Operation::SendWhatsapp(template));
+        Some(settled)
+    }
+
+    /// What the delivery carries once it is this operation.
+    fn payload(&self, operation: Operation) -> Option<String> {
         let payload = Payload {
             pinned: self.course.pinned,
             counted: self.course.counted,
             expires_at: self.course.expires_at,
             chain: self.course.chain,
-            ..Payload::of(Work::Ready(Operation::SendWhatsapp(template)))
+            ..Payload::of(Work::Ready(operation))
         };
-        let attempt = self.attempt(started, "rejected", Some((&failure.code, detail)));
-        let lane = self.course.claim.lane.id;
-        let mut settled = self.again((State::Queued, None), Some(attempt), self.now, lane);
-        settled.payload = serde_json::to_string(&payload).ok();
-        Some(settled)
+        serde_json::to_string(&payload).ok()
     }
 
     /// The vendor says that the recipient wants no more messages.

@@ -159,11 +159,12 @@ async fn the_audit_log_tells_who_did_what_and_shows_a_forgery(
     browser.post("/app/templates/new", &[("name", "A"), ("text", "a")]).await.to();
     let page = browser.get("/app/audit").await.expect(200);
     assert!(page.contains("Selin Kaya") && page.contains("127.0.0.1") && page.contains("Otomasyon ekledi"));
-    assert_eq!(page.matches("<time").count(), 3, "what changed nothing is not there");
+    assert!(page.contains("Platform anahtarı"), "the CRM made the company and connected its accounts");
+    assert_eq!(page.matches("<time").count(), 5, "what changed nothing is not there");
 
     let verified = run(vendors.server.command(&["audit", "verify"])).await;
     let said = String::from_utf8_lossy(&verified.stdout).into_owned();
-    assert!(verified.status.success() && said.contains("3 entries, whole"), "{said}");
+    assert!(verified.status.success() && said.contains("5 entries, whole"), "{said}");
     let db = vendors.database().await;
     let mut tx = db.company(vendors.company_id()).write().await.unwrap();
     tx.execute(&FORGERY, vec![Val::from(vendors.company_id().0)]).await.unwrap();
