@@ -31,8 +31,12 @@ async fn what_a_key_changes_is_written_down_with_the_key(
     let log = admin.get("/app/audit").await.expect(200);
     let hint = &company.key[company.key.len() - 4..];
     assert_eq!(log.matches(&format!("tests (…{hint})")).count(), 3, "{log}");
-    for deed in ["Otomasyon ekledi", "Sınırları değiştirdi", "Şirketi oluşturdu", "API anahtarı oluşturdu"]
-    {
+    for deed in [
+        "Otomasyon ekledi",
+        "Sessiz saatleri ve sınırları değiştirdi",
+        "Şirketi oluşturdu",
+        "API anahtarı oluşturdu",
+    ] {
         assert!(log.contains(deed), "{deed}");
     }
     assert_eq!(log.matches("SANTRAL_PLATFORM_KEY").count(), 3, "created, made a key, changed the zone");

@@ -692,7 +692,6 @@ deed-operator-set-up = Became the operator
 deed-operator-sign-in = Signed in to the console
 deed-api-integrations = Connected or changed an account
 deed-oauth-app = Changed the OAuth app
-deed-limits = Changed the limits
 deed-consents = Recorded consent
 deed-erase-person = Erased a person's data
 deed-export = Started a report

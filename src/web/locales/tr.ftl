@@ -628,7 +628,6 @@ deed-operator-set-up = Sistem yöneticisi oldu
 deed-operator-sign-in = Yönetime giriş yaptı
 deed-api-integrations = Hesap bağladı ya da değiştirdi
 deed-oauth-app = OAuth app bilgilerini değiştirdi
-deed-limits = Sınırları değiştirdi
 deed-consents = İzin kaydı ekledi
 deed-erase-person = Bir kişinin verilerini sildi
 deed-export = Rapor aktarımı başlattı

@@ -85,9 +85,10 @@ async fn a_report_follows_what_became_of_the_message() {
 async fn a_receipt_and_a_reply_are_posted_where_the_vendor_was_told() {
     let sandbox = sandbox().await;
     let hook = format!("{}/webhook/receipts", sandbox.http_url());
-    let register =
-        netgsm(&sandbox, "/sms/rest/v2/reportwebhook", "sandbox").json(&json!({"webhookUrl": hook}));
-    assert_eq!(answer(register).await.1["code"], "00");
+    for kind in ["reportwebhook", "inboxwebhook"] {
+        let register = netgsm(&sandbox, &format!("/sms/rest/v2/{kind}"), "sandbox");
+        assert_eq!(answer(register.json(&json!({"webhookUrl": hook}))).await.1["code"], "00");
+    }
     answer(netgsm(&sandbox, "/sms/rest/v2/send", "sandbox").json(&message("5321234567"))).await;
     let twilio = format!(
         "{}/2010-04-01/Accounts/AC00112233445566778899aabbccddeeff/Messages.json",
