@@ -182,16 +182,11 @@ pub(super) fn places(sample: &Value) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn form(pairs: &[(&str, &str)]) -> Fields {
-        let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-        Fields::parse(text.as_bytes())
-    }
-
     #[test]
     fn a_form_means_the_definition_it_was_made_from() {
         let old = json!({"enabled": true, "actions": [{}, {"subject": "eski", "attachments": [{"name": "a.pdf", "url": "https://a.example"}]}]});
         let made = definition(
-            &form(&[
+            &Fields::of(&[
                 ("name", "Hatırlatma"),
                 ("trigger", "meeting.scheduled"),
                 ("when", "data.customer.whatsapp_ok"),
@@ -244,12 +239,14 @@ mod tests {
     fn a_timing_of_several_units_is_passed_on() {
         let timing = json!({"timing": {"delay": "P1DT2H"}});
         assert_eq!(timing_kind(&timing), ("kept", None));
-        let made =
-            definition(&form(&[("timing", "kept"), ("timing.kept", "{\"delay\":\"P1DT2H\"}")]), &Value::Null);
+        let made = definition(
+            &Fields::of(&[("timing", "kept"), ("timing.kept", "{\"delay\":\"P1DT2H\"}")]),
+            &Value::Null,
+        );
         assert_eq!(made["timing"], timing["timing"]);
         for nonsense in ["[]", "{", "null", "3"] {
             definition(
-                &form(&[("timing", "kept"), ("timing.kept", nonsense), ("cancel_on", "a")]),
+                &Fields::of(&[("timing", "kept"), ("timing.kept", nonsense), ("cancel_on", "a")]),
                 &Value::Null,
             );
         }

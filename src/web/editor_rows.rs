@@ -137,15 +137,10 @@ fn accounts(v: &Visitor, index: usize, current: &str) -> Markup {
 mod tests {
     use super::*;
 
-    fn form(pairs: &[(&str, &str)]) -> Fields {
-        let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-        Fields::parse(text.as_bytes())
-    }
-
     #[test]
     fn a_form_means_its_columns_and_empty_lines_mean_nothing() {
         let made = action(
-            &form(&[
+            &Fields::of(&[
                 ("actions.1.rows.spreadsheet", "Tahsilatlar"),
                 ("actions.1.rows.0.name", "Fatura"),
                 ("actions.1.rows.0.value", "{{ data.invoice.number }}"),
@@ -171,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_blank_one_asks_for_everything() {
-        let made = action(&form(&[]), 0, Map::new());
+        let made = action(&Fields::of(&[]), 0, Map::new());
         assert_eq!(made["rows"], blank()["rows"]);
         assert!(is_served());
     }

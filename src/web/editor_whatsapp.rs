@@ -202,11 +202,6 @@ pub(super) fn bodies_of(definition: &Value, listed: &Listed) -> HashMap<usize, S
 mod tests {
     use super::*;
 
-    fn form(pairs: &[(&str, &str)]) -> Fields {
-        let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-        Fields::parse(text.as_bytes())
-    }
-
     #[test]
     fn a_choice_keeps_its_places_and_another_one_begins_anew() {
         let own = [
@@ -218,11 +213,14 @@ mod tests {
         ];
         let expected =
             json!({"name": "hatirlatma", "language": "tr", "variables": {"1": "{{ data.customer.name }}"}});
-        assert_eq!(chosen(&form(&own), 0), Some(Some(expected)));
+        assert_eq!(chosen(&Fields::of(&own), 0), Some(Some(expected)));
         let other = [("actions.0.whatsapp", "en/a/b"), own[1], own[3]];
-        assert_eq!(chosen(&form(&other), 0), Some(Some(json!({"name": "a/b", "language": "en"}))));
-        assert_eq!(chosen(&form(&[("actions.0.whatsapp", "")]), 0), Some(None));
-        assert_eq!(chosen(&form(&[]), 0), None);
-        assert_eq!(bodies(&form(&[("action", "0"), own[2]])), HashMap::from([(0, "Sayın {{1}}".to_owned())]));
+        assert_eq!(chosen(&Fields::of(&other), 0), Some(Some(json!({"name": "a/b", "language": "en"}))));
+        assert_eq!(chosen(&Fields::of(&[("actions.0.whatsapp", "")]), 0), Some(None));
+        assert_eq!(chosen(&Fields::of(&[]), 0), None);
+        assert_eq!(
+            bodies(&Fields::of(&[("action", "0"), own[2]])),
+            HashMap::from([(0, "Sayın {{1}}".to_owned())])
+        );
     }
 }

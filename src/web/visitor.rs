@@ -124,6 +124,12 @@ impl Fields {
         Self(form_urlencoded::parse(text).into_owned().collect())
     }
 
+    /// As a browser would send these, for tests.
+    #[cfg(test)]
+    pub fn of(pairs: &[(&str, &str)]) -> Self {
+        Self::parse(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().as_bytes())
+    }
+
     /// The value; an empty one counts as absent.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0

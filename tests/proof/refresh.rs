@@ -256,10 +256,14 @@ async fn fifty_generations_of_a_certified_provider_survive_kills_between_the_ste
             lost += u64::from(point == "token_answered");
             place.server.set("FAULTS", format!("kill@{point}:1"));
             place.server.kill9();
-            place.server.restart().await;
-            let check = asking(&place.api).send();
-            assert!(check.await.is_err(), "it goes on living at {point}");
-            place.server.died(DIES_WITHIN).await;
+            if let Err(log) = place.server.try_restart().await {
+                // It renews what is due by itself, and may come to the point before it listens.
+                assert!(log.contains("SIGKILL"), "{log}");
+            } else {
+                let check = asking(&place.api).send();
+                assert!(check.await.is_err(), "it goes on living at {point}");
+                place.server.died(DIES_WITHIN).await;
+            }
             place.server.set("FAULTS", "");
             place.server.restart().await;
         }

@@ -121,6 +121,11 @@ impl Failure {
         self.code == OUTSIDE_WINDOW
     }
 
+    /// Whether the vendor refused for the sake of the template, and so may refuse it to everybody.
+    pub fn refuses_template(&self) -> bool {
+        self.code.starts_with("template_")
+    }
+
     #[must_use]
     pub fn vendor_code(mut self, code: impl Into<String>) -> Self {
         self.vendor_code = Some(code.into());

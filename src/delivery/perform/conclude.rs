@@ -150,7 +150,7 @@ impl Conclusion<'_> {
                 settled
             }
             Next::Fail => {
-                if failure.code.starts_with("template_") {
+                if failure.refuses_template() {
                     self.course.engine.note_doubtful_template(self.course.claim.lane);
                 }
                 let opted_out = failure.opted_out();

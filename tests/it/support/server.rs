@@ -192,10 +192,15 @@ impl Server {
 
     /// Starts it again after [`Self::kill9`] or [`Self::terminate`], at the same address with the same data.
     pub async fn restart(&mut self) {
+        let started = self.try_restart().await;
+        started.unwrap_or_else(|log| panic!("the server did not start again:\n{log}"));
+    }
+
+    /// As [`Self::restart`], for a server that may end before it listens: then its log and how it ended.
+    pub async fn try_restart(&mut self) -> Result<(), String> {
         self.env.set("SANTRAL_LISTEN", self.address.to_string());
-        let started = spawn(&self.env, self.folder.path()).await;
-        (self.process, self.log, self.address) =
-            started.unwrap_or_else(|log| panic!("the server did not start again:\n{log}"));
+        (self.process, self.log, self.address) = spawn(&self.env, self.folder.path()).await?;
+        Ok(())
     }
 }
 
@@ -248,17 +253,17 @@ async fn spawn(env: &Env, folder: &Path) -> Result<Started, String> {
         .spawn()
         .unwrap();
     let mut log = follow(process.stderr.take().unwrap());
-    let listening = timeout(PATIENCE, log.wait_for(|lines| lines.iter().any(|line| address(line).is_some())));
-    let found = match listening.await {
-        Ok(Ok(lines)) => lines.iter().find_map(|line| address(line)),
-        Ok(Err(_)) | Err(_) => None,
-    };
+    let listening = log.wait_for(|lines| lines.iter().any(|line| address(line).is_some()));
+    let found = timeout(PATIENCE, listening)
+        .await
+        .map(|ended| ended.ok().and_then(|lines| lines.iter().find_map(|line| address(line))));
+    let said = || log.borrow().join("\n");
     match found {
-        Some(address) => Ok((process, log, address)),
-        None => {
-            let _ = process.kill();
-            let status = process.wait().unwrap();
-            Err(format!("{}\n{status}", log.borrow().join("\n")))
+        Ok(Some(address)) => Ok((process, log, address)),
+        Ok(None) => Err(format!("{}\n{}", said(), process.wait().unwrap())),
+        Err(_) => {
+            process.kill().unwrap();
+            panic!("it neither listens nor ends:\n{}", said())
         }
     }
 }

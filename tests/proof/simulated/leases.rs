@@ -14,7 +14,7 @@ use santral::store::nodes;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Place, Story, seeds};
+use super::{Place, Story, micros, seeds};
 use crate::knobs::Dice;
 use crate::support::server::Engine;
 
@@ -455,10 +455,6 @@ impl World {
             self.story.accuse(wrong);
         }
     }
-}
-
-fn micros(duration: Duration) -> Micros {
-    i64::try_from(duration.as_micros()).unwrap()
 }
 
 async fn story(engine: Engine, seed: u64, careless: Careless) -> Story {

@@ -5,6 +5,8 @@
 mod leases;
 mod tokens;
 
+use std::time::Duration;
+
 use santral::clock::Micros;
 use santral::db::{Db, DbConfig};
 use tempfile::TempDir;
@@ -66,4 +68,8 @@ impl Story {
 fn seeds(engine: Engine, few: u64) -> std::ops::Range<u64> {
     let seeds = knob("SIMULATION_SEEDS", few);
     0..if engine == Engine::Sqlite { seeds } else { seeds.div_ceil(6) }
+}
+
+fn micros(duration: Duration) -> Micros {
+    i64::try_from(duration.as_micros()).unwrap()
 }

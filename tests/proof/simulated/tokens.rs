@@ -11,7 +11,7 @@ use santral::ids::CompanyId;
 use santral::store::grants::{self, Put};
 use uuid::Uuid;
 
-use super::{Place, Story, seeds};
+use super::{Place, Story, micros, seeds};
 use crate::knobs::Dice;
 use crate::support::server::Engine;
 
@@ -331,10 +331,6 @@ impl World {
         }
         Ok(())
     }
-}
-
-fn micros(duration: Duration) -> Micros {
-    i64::try_from(duration.as_micros()).unwrap()
 }
 
 async fn story(engine: Engine, seed: u64, course: (Duration, bool, Careless)) -> Story {
