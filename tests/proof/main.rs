@@ -20,6 +20,8 @@ mod guard;
 #[cfg(test)]
 mod knobs;
 #[cfg(test)]
+mod outage;
+#[cfg(test)]
 mod planted;
 #[cfg(test)]
 mod refresh;
