@@ -32,6 +32,8 @@ mod simulated;
 #[cfg(test)]
 mod slow;
 #[cfg(test)]
+mod thousand;
+#[cfg(test)]
 mod verdict;
 #[cfg(test)]
 mod waits;
