@@ -34,6 +34,8 @@ mod simulated;
 #[cfg(test)]
 mod slow;
 #[cfg(test)]
+mod thousand;
+#[cfg(test)]
 mod verdict;
 #[cfg(test)]
 mod waits;
