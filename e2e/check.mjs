@@ -27,6 +27,11 @@ export async function look(page, { name, locale }) {
     for (const { id, nodes } of violations) wrong.push(`${name} ${width}: ${id} ${nodes.slice(0, 2).map((n) => n.html.slice(0, 140)).join(" | ")}`);
     const sideways = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     if (sideways > 0) wrong.push(`${name} ${width}: ${sideways} px sideways`);
+    const foot = await page.evaluate(() => {
+      const end = (part) => document.querySelector(`.side ${part}`)?.getBoundingClientRect().right ?? 0;
+      return end(".foot") - end("nav");
+    });
+    if (foot > 0.5) wrong.push(`${name} ${width}: the foot of the side bar is ${foot} px wider than the rest`);
   }
   const styled = await page.$$eval("[style]", (all) => all.length);
   if (styled) wrong.push(`${name}: ${styled} inline styles`);

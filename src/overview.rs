@@ -1,8 +1,9 @@
-//! How a company's deliveries have gone: by day and channel, by provider, how fast.
+//! How a company's deliveries have gone: by day and channel, by connection, how fast.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::Micros;
@@ -25,8 +26,8 @@ pub struct Overview {
     /// Of those that are over and not cancelled or skipped.
     pub ended: i64,
     pub arrived: i64,
-    /// By provider: how many ended, how many of them arrived.
-    pub providers: BTreeMap<String, (i64, i64)>,
+    /// By connection: how many ended, how many of them arrived.
+    pub connections: BTreeMap<Uuid, (i64, i64)>,
     /// Half of the newest were faster, in milliseconds; none without deliveries.
     pub median: Option<i64>,
 }
@@ -79,8 +80,8 @@ fn summed(counts: &[Count], days: impl Iterator<Item = (i64, Timestamp)>, mut to
         };
         overview.ended += has_ended;
         overview.arrived += has_arrived;
-        if let Some(provider) = &count.provider {
-            let (ended, arrived) = overview.providers.entry(provider.clone()).or_default();
+        if let Some(connection) = count.connection {
+            let (ended, arrived) = overview.connections.entry(connection).or_default();
             *ended += has_ended;
             *arrived += has_arrived;
         }
@@ -99,7 +100,7 @@ mod tests {
         let count = |day, state: &str, count| Count {
             day,
             channel: Some("email".to_owned()),
-            provider: Some("smtp".to_owned()),
+            connection: Some(Uuid::nil()),
             state: state.to_owned(),
             count,
         };
@@ -115,7 +116,7 @@ mod tests {
             (overview.total, overview.ended, overview.arrived, overview.median),
             (16, 10, 8, Some(20))
         );
-        assert_eq!(overview.providers["smtp"], (10, 8));
+        assert_eq!(overview.connections[&Uuid::nil()], (10, 8));
         assert_eq!(summed(&[], std::iter::empty(), Vec::new()).median, None);
     }
 }

@@ -73,3 +73,59 @@ test("an automation of the API with all that there is keeps all of it", async ()
   }
   await context.close();
 });
+
+test("an action that adds a row is filled in by its form, and the row it adds is the one that was meant", async () => {
+  const { page, context, complaints } = await signIn(browser, demo, {});
+  await page.goto(`${demo.url}/api/integrations/oauth/google/authorize?services=google_sheets&return_url=/app/integrations/google`);
+  await page.click("button[name=decision][value=allow]");
+  await page.waitForURL(/app\/integrations\/google/);
+  const { id } = await api(demo, "POST", "/api/automations", {
+    name: "Tahsilat tablosu", enabled: false, trigger: { type: "invoice.paid" },
+    actions: [{ operation: "send_email", to: "muhasebe@example.com", subject: "x", text: "x", kind: "informational" }],
+  });
+  await page.goto(`${demo.url}/app/automations/${id}`);
+  await page.click("button[value='add-append_rows']");
+  const field = (name) => `[name='actions.1.rows.${name}']`;
+  await page.waitForSelector(field("spreadsheet"));
+  // Published before it is filled in, it says what is missing and keeps what there is.
+  await page.click("button:has-text('Değişiklikleri yayınla')");
+  await page.waitForSelector(".alert.err a.link");
+  // The consent page is another site, and the answer to what was missing is a 422.
+  complaints.length = 0;
+  await page.fill(field("spreadsheet"), "Tahsilatlar");
+  await page.fill(field("sheet"), "2026");
+  await page.fill(field("0.name"), "Fatura");
+  await page.fill(field("0.value"), "{{ data.invoice.number }}");
+  await page.fill(field("2.name"), "Tutar");
+  await page.fill(field("2.value"), "{{ data.invoice.amount }}");
+  await page.check(field("2.number"));
+  await page.click("button:has-text('Taslağı kaydet')");
+  await page.waitForFunction(() => document.querySelector("[name='actions.1.rows.1.name']")?.value === "Tutar");
+  assert.equal(await page.inputValue(field("spreadsheet")), "Tahsilatlar");
+  assert.equal(await page.isChecked(field("1.number")), true, "an empty line is left out");
+  assert.equal(await page.isChecked(field("0.number")), false);
+  assert.equal(await page.locator("[name^='actions.1.rows.'][name$='.name']").count(), 5, "there is room for more columns");
+  await page.locator("button[value='remove-0']").click();
+  await page.waitForSelector("[name='actions.0.rows.spreadsheet']");
+  await page.click("button:has-text('Değişiklikleri yayınla')");
+  await page.waitForURL(/done=published/);
+  const saved = await api(demo, "GET", `/api/automations/${id}`);
+  assert.deepEqual(saved.actions.map(({ operation, rows }) => ({ operation, rows })), [{ operation: "append_rows", rows: {
+    spreadsheet: "Tahsilatlar", sheet: "2026",
+    columns: [{ name: "Fatura", value: "{{ data.invoice.number }}" }, { name: "Tutar", value: "{{ data.invoice.amount }}", number: true }],
+  } }]);
+  await page.click("button:has-text('Etkinleştir')");
+  await page.waitForURL(/automations/);
+  const { deliveries: [delivery] } = await api(demo, "POST", "/api/events", {
+    specversion: "1.0", id: "odeme-1", source: "crm", type: "invoice.paid",
+    data: { invoice: { number: "=FT-7", amount: 1250.5 } },
+  });
+  await page.goto(`${demo.url}/app/deliveries`);
+  await page.waitForSelector(`#row-${delivery} :text("Gönderildi")`);
+  const [{ name, sheets }] = await (await fetch(`${demo.sandbox}/sheets.json`)).json();
+  assert.equal(name, "Tahsilatlar");
+  const [titles, row] = sheets.find(({ title }) => title === "2026").cells;
+  assert.deepEqual([titles.slice(0, 2), row], [["Fatura", "Tutar"], ["=FT-7", 1250.5, delivery]]);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});

@@ -45,6 +45,11 @@ for (const [locale, words] of Object.entries(WORDS)) {
       await page.goto(`${demo.url}${path}`);
       assert.ok((await page.textContent("aside.strip")).includes(words.mark), path);
     }
+    await page.goto(`${demo.url}/app/deliveries`);
+    await page.selectOption("select[name='reason']", "sandbox");
+    await page.waitForURL(/reason=sandbox/);
+    assert.equal(await page.locator("ol.rows > li").count(), await page.locator("ol.rows .badge.test").count());
+    await page.waitForSelector(`#row-${id} .badge.test`);
     const box = await mailbox();
     assert.ok(box.includes("ayse.demir@example.com") && !box.includes(to), "nothing reached the mailbox since");
     await page.click(`aside.strip a:has-text("${words.off}")`);

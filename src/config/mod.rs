@@ -21,6 +21,7 @@ use url::Url;
 
 pub use environment::{Environment, Known};
 pub use notice_mail::NoticeMail;
+pub use parse::colour;
 pub use reader::{Effective, Invalid, Origin, Problem};
 pub use reference::reference;
 pub use settings::Settings;
@@ -42,6 +43,8 @@ pub struct Config {
     pub frame_ancestors: Vec<String>,
     /// `SANTRAL_RETURN_ORIGINS`: where a browser may return to after consent.
     pub return_origins: Vec<Url>,
+    /// `SANTRAL_ACCENT`: the accent colour of all pages whose host names none, six hexadecimal digits.
+    pub accent: Option<String>,
     /// `SANTRAL_CONSOLE`: whether the operator's pages are there.
     pub console: bool,
     /// `SANTRAL_DATA_DIR`: what Santral keeps on this machine.
@@ -115,6 +118,7 @@ impl Config {
             public_url: reader.or(&var::PUBLIC_URL, PublicUrl::of_listener(listen), PublicUrl::parse),
             frame_ancestors: reader.or(&var::FRAME_ANCESTORS, Vec::new(), parse::frame_ancestors),
             return_origins: reader.or(&var::RETURN_ORIGINS, Vec::new(), parse::origins),
+            accent: reader.optional(&var::ACCENT, parse::colour),
             console: reader.or(&var::CONSOLE, true, parse::boolean),
             database_owner_url: reader.optional(&var::DATABASE_OWNER_URL, parse::postgres_url),
             platform_key: reader.optional(&var::PLATFORM_KEY, platform_key),

@@ -45,6 +45,13 @@ pub fn log_filter(text: &str) -> Result<String, String> {
     is_filter(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
 }
 
+/// The six digits of `#0A7D4F`, in lower case; nothing else is a colour.
+pub fn colour(text: &str) -> Result<String, String> {
+    let hex = text.strip_prefix('#').filter(|hex| hex.len() == 6);
+    let hex = hex.filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    hex.map(str::to_ascii_lowercase).ok_or_else(|| "use a colour such as #0a7d4f".to_owned())
+}
+
 /// The items of a list that commas or spaces separate.
 fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', ' ', '\n', '\t']).filter(|item| !item.is_empty())

@@ -39,6 +39,16 @@ fn nothing_set_is_a_working_configuration() {
 }
 
 #[test]
+fn only_a_colour_is_an_accent() {
+    assert_eq!(read(&[("SANTRAL_ACCENT", "#0A7d4F")]).unwrap().accent.as_deref(), Some("0a7d4f"));
+    assert_eq!(read(&[]).unwrap().accent, None);
+    for other in ["0a7d4f", "#fff", "#0a7d4f;", "#0a7d4g", "red", "#", "#\u{131}\u{131}\u{131}", "url(x)"] {
+        let found = problems(&[("SANTRAL_ACCENT", other)]);
+        assert_eq!(found.len(), 1, "{other:?}");
+    }
+}
+
+#[test]
 fn everything_set_is_read() {
     let directory = TempDir::new().unwrap();
     let ca = directory.path().join("ca.pem");

@@ -81,6 +81,13 @@ pub const RETURN_ORIGINS: Variable = plain(
     "Origins that a browser may return to after consent, besides this server's own and those of `FRAME_ANCESTORS`: \
      `https://crm.example.com`.",
 );
+pub const ACCENT: Variable = plain(
+    "ACCENT",
+    "COLOUR",
+    "Santral's blue",
+    "The accent colour of the pages, such as `#0a7d4f`, where the CRM that frames them names none. It is used as it is \
+     where it can be read, else made darker or lighter until it can.",
+);
 pub const CONSOLE: Variable = plain(
     "CONSOLE",
     "BOOLEAN",
@@ -179,6 +186,7 @@ pub const ALL: &[&Variable] = &[
     &PUBLIC_URL,
     &FRAME_ANCESTORS,
     &RETURN_ORIGINS,
+    &ACCENT,
     &CONSOLE,
     &DATA_DIR,
     &DATABASE_URL,

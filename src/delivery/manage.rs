@@ -2,6 +2,7 @@
 
 mod bulk;
 mod cancel;
+mod content;
 mod list;
 mod reroute;
 mod retry;
@@ -27,7 +28,7 @@ pub(crate) use bulk::BulkRetry;
 pub use bulk::{BulkRequest, start as retry_many};
 pub use cancel::cancel;
 pub use list::{ListQuery, list, of_ids, search};
-pub use reroute::{RerouteRequest, Way, reroute, ways};
+pub use reroute::{NoWay, RerouteRequest, Way, Ways, reroute, ways};
 pub use retry::retry;
 pub use settle::{SettleRequest, SettledState, settle};
 pub use view::{DeliveryDetail, DeliveryView};

@@ -19,6 +19,8 @@ pub struct Filter {
     pub provider: Option<String>,
     pub recipient: Option<String>,
     pub subject: Option<String>,
+    /// As deliveries name it: `sandbox` for what test mode kept.
+    pub reason: Option<String>,
     pub automation: Option<Uuid>,
     /// Created at or after.
     pub from: Option<Micros>,
@@ -48,7 +50,8 @@ macro_rules! residual {
         " and (d.channel = $4 or $4 is null) and (d.provider = $5 or $5 is null)
             and (d.automation_id = $6 or $6 is null) and d.created_at >= $7 and d.created_at < $8
             and case when $9 = '' then d.origin <> 'notice' else d.origin = $9 end
-            and (d.recipient = $11 or $11 is null) and (d.subject = $12 or $12 is null)"
+            and (d.recipient = $11 or $11 is null) and (d.subject = $12 or $12 is null)
+            and (d.reason = $13 or $13 is null)"
     };
 }
 
@@ -77,7 +80,7 @@ macro_rules! pending {
             " where w.company_id = $1 and w.id < $2 and w.id >= $3
             and case when w.phase = 2 then 'sending' else d.state end = $10",
             residual!(),
-            " order by w.id desc limit $13"
+            " order by w.id desc limit $14"
         )
     };
 }
@@ -92,7 +95,7 @@ macro_rules! page {
             $walk,
             residual!(),
             shown_state!(),
-            " order by d.id desc limit $13"
+            " order by d.id desc limit $14"
         )
     };
 }
@@ -108,8 +111,8 @@ sql! {
     PENDING = pg: pending!("jobs w cross join lateral (select * from deliveries x
             where x.company_id = w.company_id and x.id = w.id limit 1) d"),
     sqlite: pending!("jobs w cross join deliveries d on d.company_id = w.company_id and d.id = w.id");
-    BY_IDS = pg: page!("deliveries d", "d.id = any($14)"),
-    sqlite: page!("deliveries d", "d.id in (select unhex(value) from json_each($14))");
+    BY_IDS = pg: page!("deliveries d", "d.id = any($15)"),
+    sqlite: page!("deliveries d", "d.id in (select unhex(value) from json_each($15))");
     FLOOR = "select id from deliveries where company_id = $1 and id < $2 and id >= $3
         order by id desc limit 1 offset $4";
     FLOOR_TO_LOOK_AT = "select id from deliveries where company_id = $1 and id < $2 and id >= $3 and state = $5
@@ -134,6 +137,7 @@ impl Filter {
             || self.provider.is_some()
             || self.automation.is_some()
             || self.origin.is_some()
+            || self.reason.is_some()
     }
 }
 
@@ -151,6 +155,7 @@ fn values(company: Uuid, filter: &Filter, (upper, lower): (Uuid, Uuid)) -> Vec<V
         filter.state.map(State::as_str).unwrap_or_default(),
         filter.recipient.as_deref(),
         filter.subject.as_deref(),
+        filter.reason.as_deref(),
     ]
 }
 

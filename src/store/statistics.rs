@@ -6,20 +6,20 @@ use crate::clock::Micros;
 use crate::db::{Result, Tx, args, sql};
 use crate::ids::first_uuid_at;
 
-/// How many deliveries of a day, a channel, a provider and a state there are.
+/// How many deliveries of a day, a channel, a connection and a state there are.
 #[derive(Debug, Clone)]
 pub struct Count {
     /// Days since the epoch on the company's clock.
     pub day: i64,
     pub channel: Option<String>,
-    pub provider: Option<String>,
+    pub connection: Option<Uuid>,
     pub state: String,
     pub count: i64,
 }
 
 sql! {
     /// What test mode has kept was never sent. The division is a whole one on both engines. `$4` moves midnight to the company's.
-    COUNTS = "select (created_at + $4) / 86400000000 as day, channel, provider, state, count(*) as found
+    COUNTS = "select (created_at + $4) / 86400000000 as day, channel, connection_id, state, count(*) as found
         from deliveries where company_id = $1 and id >= $2 and created_at >= $3 and origin <> 'notice'
             and (reason is null or reason <> 'sandbox')
         group by 1, 2, 3, 4";
@@ -37,7 +37,7 @@ pub async fn counts(tx: &mut Tx, company: Uuid, from: Micros, offset: Micros) ->
             Ok(Count {
                 day: row.i64("day")?,
                 channel: row.opt_text("channel")?,
-                provider: row.opt_text("provider")?,
+                connection: row.opt_uuid("connection_id")?,
                 state: row.text("state")?,
                 count: row.i64("found")?,
             })

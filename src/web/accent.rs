@@ -1,4 +1,4 @@
-//! The accent colour of the page that frames these: a small style sheet per colour, readable whatever the colour is.
+//! The accent colour of the page that frames these, or of the operator's choice: a small style sheet per colour, readable whatever the colour is.
 //!
 //! The colour is taken as it is where it can be told apart from the page, else moved towards black or white until it
 //! can (WCAG 2.2: 4.5:1 for text, 3:1 for what is not text).

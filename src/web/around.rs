@@ -57,7 +57,7 @@ pub(super) async fn around(State(app): State<AppState>, mut request: Request, ne
         tracing::error!(%error, action = note.action, "the audit log could not be written");
     }
     if let Some(error) = response.extensions_mut().remove::<AppError>() {
-        response = error_page::show(&error, (visitor.as_ref(), lang), &app.config.public_url);
+        response = error_page::show(&error, (visitor.as_ref(), lang), &app.config);
     }
     dress(&app.config, response.headers_mut());
     response

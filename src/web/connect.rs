@@ -17,7 +17,7 @@ use super::texts::t;
 use super::visitor::{Asked, Posted, Visitor};
 use crate::app::AppState;
 use crate::connections::connect::connect;
-use crate::connections::view::{ProviderView, provider_of};
+use crate::connections::view::{ProviderView, integrations, provider_of};
 use crate::connections::words;
 use crate::error::{AppError, AppResult, Code};
 use crate::sessions::Right;
@@ -32,8 +32,14 @@ fn find(v: &Visitor, (category, provider): &(String, String)) -> AppResult<Provi
     found.ok_or_else(AppError::not_found)
 }
 
-async fn show(v: Visitor, Path(place): Path<(String, String)>, Asked(query): Asked) -> AppResult<Markup> {
+async fn show(v: Visitor, Path(place): Path<(String, String)>, Asked(query): Asked) -> AppResult<Response> {
     let provider = find(&v, &place)?;
+    if provider.idp.is_some() {
+        // Whether the operator has set it up, the registry does not know.
+        let all = integrations(&v.app, &v.setup, v.lang).await?;
+        let known = all.items.iter().find(|known| known.provider == provider.provider);
+        return Ok(by_consent(&v, known.unwrap_or(&provider)).into_response());
+    }
     let preset = query.get("preset").and_then(|id| provider.presets.iter().find(|preset| preset.id == id));
     let mut filled = Filled::default();
     if let Some(preset) = preset {
@@ -45,11 +51,14 @@ async fn show(v: Visitor, Path(place): Path<(String, String)>, Asked(query): Ask
             values.insert((*key).to_owned(), (*value).to_owned());
         }
     }
-    Ok(page(&v, &provider, &filled, preset.map(|preset| preset.help)))
+    Ok(page(&v, &provider, &filled, preset.map(|preset| preset.help)).into_response())
 }
 
 async fn save(v: Visitor, Path(place): Path<(String, String)>, Posted(form): Posted) -> AppResult<Response> {
     let provider = find(&v, &place)?;
+    if provider.idp.is_some() {
+        return Err(AppError::not_found());
+    }
     let connected = connect(&v.app, v.setup.clone(), provider.provider, typed(&provider, &form)).await;
     match connected {
         Ok(id) => Ok(Redirect::to(&v.to(&format!("/app/connections/{id}?done=connected"))).into_response()),
@@ -61,19 +70,50 @@ async fn save(v: Visitor, Path(place): Path<(String, String)>, Posted(form): Pos
     }
 }
 
-fn page(v: &Visitor, provider: &ProviderView, filled: &Filled<'_>, preset_help: Option<&str>) -> Markup {
-    let title = t!(v, "connect-title", provider = provider.name);
-    let category = format!("/app/integrations/{}", slug(provider.category));
-    let shown =
-        if filled.error.is_some() { format!("{}: {title}", t!(v, "error-prefix")) } else { title.clone() };
-    let page = Page::of(Part::Integrations, shown)
+/// For a provider that asks for no fields: the way to its consent page, or why there is none yet.
+fn by_consent(v: &Visitor, provider: &ProviderView) -> Markup {
+    let consent = super::consent::address(v, provider, (None, false)).filter(|_| provider.available);
+    let body = html! {
+        div.two {
+            section.panel { div.pb.stack {
+                @if let Some(address) = consent {
+                    p { (t!(v, "connect-by-consent", provider = provider.name)) }
+                    p { a.btn.pri href=(address) { (icons::PLUG_CONNECTED) (t!(v, "connect")) } }
+                } @else {
+                    p { (t!(v, "connect-closed", provider = provider.name)) }
+                    p { a.btn href=(v.to(&category_route(provider))) { (t!(v, "back-to-accounts")) } }
+                }
+            } }
+            (assurances(v))
+        }
+    };
+    framed(v, provider, (&t!(v, "connect-title", provider = provider.name), &t!(v, "offer-consent")), &body)
+}
+
+fn category_route(provider: &ProviderView) -> String {
+    format!("/app/integrations/{}", slug(provider.category))
+}
+
+/// The heading above either.
+fn framed(v: &Visitor, provider: &ProviderView, (title, sub): (&str, &str), body: &Markup) -> Markup {
+    let page = Page::of(Part::Integrations, title)
         .under(t!(v, "nav-integrations"), "/app/integrations")
-        .under(category_name(v, provider.category), category.clone());
+        .under(category_name(v, provider.category), category_route(provider));
     let body = html! {
         div.flex {
             @if let Some(connector) = santral_connectors::find(provider.provider) { (logo(connector, "lg")) }
-            (head(&html! { (title) }, &t!(v, "connect-sub"), &html! {}))
+            (head(&html! { (t!(v, "connect-title", provider = provider.name)) }, sub, &html! {}))
         }
+        (body)
+    };
+    layout::page(v, &page, &body)
+}
+
+fn page(v: &Visitor, provider: &ProviderView, filled: &Filled<'_>, preset_help: Option<&str>) -> Markup {
+    let title = t!(v, "connect-title", provider = provider.name);
+    let category = category_route(provider);
+    let shown = if filled.error.is_some() { format!("{}: {title}", t!(v, "error-prefix")) } else { title };
+    let body = html! {
         div.two {
             div.stack {
                 @if let Some(error) = filled.error { (refused(v, provider, error)) }
@@ -91,7 +131,7 @@ fn page(v: &Visitor, provider: &ProviderView, filled: &Filled<'_>, preset_help: 
             (assurances(v))
         }
     };
-    layout::page(v, &page, &body)
+    framed(v, provider, (&shown, &t!(v, "connect-sub")), &body)
 }
 
 /// What went wrong: who refuses, what it means, and the codes behind a line that opens.

@@ -40,7 +40,7 @@ pub(super) fn routes() -> Router<AppState> {
 pub(super) struct Wanted(pub Fields);
 
 impl Wanted {
-    const NAMES: [&str; 6] = ["state", "channel", "provider", "automation", "period", "q"];
+    const NAMES: [&str; 7] = ["state", "reason", "channel", "provider", "automation", "period", "q"];
 
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name)
@@ -51,6 +51,7 @@ impl Wanted {
         let own = |name: &str| self.get(name).map(ToOwned::to_owned);
         let mut query = ListQuery {
             state: own("state"),
+            reason: own("reason"),
             channel: own("channel"),
             provider: own("provider"),
             automation: own("automation"),
@@ -136,7 +137,7 @@ fn acts(v: &Visitor, wanted: &Wanted, (is_first, is_live): (bool, bool)) -> Mark
                 @if is_live { (icons::PLAYER_PAUSE) (t!(v, "live-pause")) } @else { (icons::PLAYER_PLAY) (t!(v, "live-resume")) }
             }
         }
-        @if may_retry && wanted.get("q").is_none() {
+        @if may_retry && wanted.get("q").or(wanted.get("reason")).is_none() {
             a.btn.sm href=(v.to(&wanted.address("/app/deliveries/retry", &[]))) { (icons::REFRESH) (t!(v, "retry-all")) }
         }
         a.btn.sm href=(v.to(&wanted.address("/app/deliveries.csv", &[]))) { (icons::DOWNLOAD) (t!(v, "csv")) }
@@ -189,6 +190,10 @@ fn filters(v: &Visitor, wanted: &Wanted) -> Markup {
                 @for (value, name) in periods {
                     option value=(value) selected[wanted.get("period").unwrap_or_default() == value] { (name) }
                 }
+            }
+            select.sel.sm name="reason" aria-label=(t!(v, "filter-mode")) data-submit {
+                option value="" { (t!(v, "filter-mode-all")) }
+                option value="sandbox" selected[wanted.get("reason") == Some("sandbox")] { (t!(v, "filter-mode-test")) }
             }
             button.btn.sm { (t!(v, "filter")) }
         }

@@ -77,10 +77,8 @@ async fn sign_out(State(app): State<AppState>, v: Visitor, Posted(_): Posted) ->
     let over = cookie(&app, v.session.framed, "")?;
     let mut response = match &v.session.return_url {
         Some(back) => (StatusCode::SEE_OTHER, [(LOCATION, back.clone())]).into_response(),
-        None => {
-            layout::bare((v.lang, &app.config.public_url), &t!(v, "signed-out-title"), false, &signed_out(&v))
-                .into_response()
-        }
+        None => layout::bare((v.lang, &app.config), &t!(v, "signed-out-title"), false, &signed_out(&v))
+            .into_response(),
     };
     response.headers_mut().append(SET_COOKIE, over);
     Ok(response)
@@ -109,13 +107,17 @@ async fn language(
 }
 
 async fn theme(v: Visitor, headers: HeaderMap, Posted(form): Posted) -> Response {
-    let theme = match form.get("to") {
+    ([(SET_COOKIE, theme_cookie(form.get("to")))], back(&v, &headers)).into_response()
+}
+
+/// What keeps the theme that somebody chose.
+pub(super) fn theme_cookie(chosen: Option<&str>) -> String {
+    let theme = match chosen {
         Some("dark") => "dark",
         Some("light") => "light",
         _ => "system",
     };
-    let cookie = format!("{THEME_COOKIE}={theme}; Path=/; Max-Age=31536000; SameSite=Lax");
-    ([(SET_COOKIE, cookie)], back(&v, &headers)).into_response()
+    format!("{THEME_COOKIE}={theme}; Path=/; Max-Age=31536000; SameSite=Lax")
 }
 
 /// Where the form was, as far as the browser says.

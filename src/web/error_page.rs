@@ -9,7 +9,7 @@ use super::icons::{self, Icon};
 use super::layout::{self, Page};
 use super::texts::t;
 use super::visitor::Visitor;
-use crate::config::PublicUrl;
+use crate::config::Config;
 use crate::error::{AppError, Code};
 use crate::i18n::Lang;
 use crate::operator;
@@ -22,14 +22,14 @@ struct Reader {
 pub(super) fn show(
     error: &AppError,
     (visitor, accepted): (Option<&Visitor>, Lang),
-    public: &PublicUrl,
+    config: &Config,
 ) -> Response {
     let reader = Reader { lang: visitor.map_or(accepted, |visitor| visitor.lang) };
     let (title, text) = words(error, &reader);
     let body = body(error.code, &title, &text, &reader, visitor);
     let page = match visitor {
         Some(visitor) => layout::page(visitor, &Page::new(title), &body),
-        None => layout::bare((reader.lang, public), &title, error.code == Code::Unauthenticated, &body),
+        None => layout::bare((reader.lang, config), &title, error.code == Code::Unauthenticated, &body),
     };
     let mut response = (error.code.status(), page).into_response();
     response.headers_mut().insert(CONTENT_LANGUAGE, HeaderValue::from_static(reader.lang.as_str()));

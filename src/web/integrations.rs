@@ -291,7 +291,7 @@ fn offer(v: &Visitor, provider: &ProviderView, preset: Option<(&str, &str)>) -> 
                 }
                 div.t {
                     h3 { (title) }
-                    p.sub { @if preset.is_some() { (t!(v, "offer-preset", provider = provider.name)) } @else { (t!(v, "offer-fields")) } }
+                    p.sub { @if preset.is_some() { (t!(v, "offer-preset", provider = provider.name)) } @else if provider.idp.is_some() { (t!(v, "offer-consent")) } @else { (t!(v, "offer-fields")) } }
                 }
                 @if v.may(Right::Configure) && provider.available {
                     @let consent = super::consent::address(v, provider, (None, false));

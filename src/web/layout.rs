@@ -3,11 +3,11 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets::address;
-use super::format::initials;
+use super::format::{Dates, initials};
 use super::icons::{self, Icon};
 use super::texts::t;
 use super::visitor::Visitor;
-use crate::config::PublicUrl;
+use crate::config::Config;
 use crate::i18n::Lang;
 use crate::operator;
 use crate::sessions::{Right, Role};
@@ -83,7 +83,7 @@ pub(super) fn page(v: &Visitor, page: &Page, body: &Markup) -> Markup {
         }
     };
     let accent = v.session.accent.as_deref().filter(|_| v.framed);
-    document(v.lang, &title, (v.framed, v.theme, accent), &v.app.config.public_url, &inner)
+    document(v.lang, &title, (v.framed, v.theme, accent), &v.app.config, &inner)
 }
 
 /// What has to be known on every page.
@@ -107,18 +107,21 @@ fn strips(v: &Visitor) -> Markup {
 }
 
 /// A page for nobody in particular; `is_over` tells the CRM around it that the session is.
-pub(super) fn bare((lang, public): (Lang, &PublicUrl), title: &str, is_over: bool, body: &Markup) -> Markup {
+pub(super) fn bare((lang, config): (Lang, &Config), title: &str, is_over: bool, body: &Markup) -> Markup {
     let main = html! { main.main.alone id="main" data-over[is_over] { div.wrap { (body) } } };
-    document(lang, title, (false, None, None), public, &main)
+    document(lang, title, (false, None, None), config, &main)
 }
 
+/// `accent` is that of the page around it; without one it is the operator's.
 pub(super) fn document(
     lang: Lang,
     title: &str,
     (framed, theme, accent): (bool, Option<&str>, Option<&str>),
-    public: &PublicUrl,
+    config: &Config,
     inner: &Markup,
 ) -> Markup {
+    let public = &config.public_url;
+    let accent = accent.or(config.accent.as_deref());
     let file = |name: &str| format!("{}{}", public.prefix(), address(name));
     html! {
         (DOCTYPE)
@@ -283,18 +286,17 @@ fn language(v: &Visitor) -> Markup {
 }
 
 fn theme(v: &Visitor) -> Markup {
-    let (next, icon, name) = match v.theme {
-        None => ("dark", icons::MOON, t!(v, "theme-dark")),
-        Some("dark") => ("light", icons::SUN, t!(v, "theme-light")),
-        Some(_) => ("system", icons::CIRCLE_DASHED, t!(v, "theme-system")),
+    post(v, "/app/theme", &theme_button(v.theme, &v.dates()))
+}
+
+/// To the theme after the one that is chosen.
+pub(super) fn theme_button(chosen: Option<&str>, reader: &Dates<'_>) -> Markup {
+    let (next, icon, name) = match chosen {
+        None => ("dark", icons::MOON, t!(reader, "theme-dark")),
+        Some("dark") => ("light", icons::SUN, t!(reader, "theme-light")),
+        Some(_) => ("system", icons::CIRCLE_DASHED, t!(reader, "theme-system")),
     };
-    post(
-        v,
-        "/app/theme",
-        &html! {
-            button.ibtn name="to" value=(next) aria-label=(name) title=(name) { (icon) }
-        },
-    )
+    html! { button.ibtn name="to" value=(next) aria-label=(name) title=(name) { (icon) } }
 }
 
 /// Inside a page of the CRM the parts are one row of links.

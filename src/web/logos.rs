@@ -77,7 +77,11 @@ pub(super) fn tile(name: &str, id: &str, size: &str) -> Markup {
 
 /// Two letters: of its first two words, or its first two.
 fn letters(name: &str) -> String {
-    let of_words: String = name.split_whitespace().filter_map(|word| word.chars().next()).take(2).collect();
+    let of_words: String = name
+        .split_whitespace()
+        .filter_map(|word| word.chars().find(|c| c.is_alphanumeric()))
+        .take(2)
+        .collect();
     if of_words.chars().count() == 2 { of_words } else { name.chars().take(2).collect() }
 }
 

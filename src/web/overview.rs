@@ -126,7 +126,7 @@ fn health(v: &Visitor, seen: &Overview) -> Markup {
                         } }
                         tbody {
                             @for connection in &v.setup.connections {
-                                @let (ended, arrived) = seen.providers.get(&connection.provider).copied().unwrap_or_default();
+                                @let (ended, arrived) = seen.connections.get(&connection.id).copied().unwrap_or_default();
                                 tr {
                                     td { span.pv {
                                         @if let Some(connector) = santral_connectors::find(&connection.provider) { (logo(connector, "xs")) }

@@ -14,7 +14,7 @@ use super::texts::t;
 use super::visitor::{Posted, Visitor};
 use crate::api::extract::Id;
 use crate::app::AppState;
-use crate::delivery::manage::{self, DeliveryView, RerouteRequest, Way};
+use crate::delivery::manage::{self, DeliveryView, NoWay, RerouteRequest, Way};
 use crate::error::{AppError, AppResult};
 use crate::ids::DeliveryId;
 use crate::sessions::Right;
@@ -30,8 +30,8 @@ pub(super) async fn other_ways(v: &Visitor, delivery: &DeliveryView) -> AppResul
         return Ok(html! {});
     }
     let ways = manage::ways(&v.app, &v.setup, delivery.id).await?;
-    if ways.is_empty() {
-        return Ok(html! {});
+    if ways.open.is_empty() {
+        return Ok(ways.none.map(|none| no_way(v, none)).unwrap_or_default());
     }
     Ok(html! {
         form.panel method="post" action=(v.to(&format!("/app/deliveries/{}/reroute", delivery.id))) aria-labelledby="reroute" {
@@ -44,12 +44,27 @@ pub(super) async fn other_ways(v: &Visitor, delivery: &DeliveryView) -> AppResul
                 }
                 div.field {
                     label for="reroute-by" { (t!(v, "reroute-choose")) }
-                    select.sel id="reroute-by" name="connection" { @for way in &ways { option value=(way.connection) { (words(v, way)) } } }
+                    select.sel id="reroute-by" name="connection" { @for way in &ways.open { option value=(way.connection) { (words(v, way)) } } }
                 }
             }
             div.pf { button.btn { (icons::ARROWS_EXCHANGE) (t!(v, "reroute-title")) } }
         }
     })
+}
+
+/// Why there is none, and what would open one.
+fn no_way(v: &Visitor, none: NoWay) -> Markup {
+    let text = match none {
+        NoWay::Account => t!(v, "reroute-no-account"),
+        NoWay::Text => t!(v, "reroute-no-text"),
+        NoWay::Address => t!(v, "reroute-no-address"),
+    };
+    html! {
+        section.panel aria-labelledby="reroute" {
+            div.ph { h2 id="reroute" { (t!(v, "reroute-title")) } }
+            div.pb { p.hint { (text) } }
+        }
+    }
 }
 
 fn words(v: &Visitor, way: &Way) -> String {

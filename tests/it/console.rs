@@ -164,6 +164,11 @@ async fn the_operator_finds_makes_renames_and_opens_companies(
     }
     browser.post("/console/companies/co_00000000000000000000000000/open", &[]).await.expect(404);
 
+    assert!(page.contains("Yönetim sayfalarındaki saatler UTC’dir") && !page.contains("data-theme"));
+    let dark = browser.post("/console/theme", &[("to", "dark")]).await;
+    assert!(dark.headers["set-cookie"].to_str().unwrap().starts_with("santral-theme=dark;"));
+    assert!(browser.get(&company).await.expect(200).contains("data-theme=\"dark\""));
+
     assert_eq!(browser.post(&format!("{company}/open"), &[]).await.to(), "/app/overview");
     let log = browser.get("/app/audit").await.expect(200);
     for deed in ["Şirketi oluşturdu", "Şirketin adını değiştirdi", "Sayfaları yönetici olarak açtı"]

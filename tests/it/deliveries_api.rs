@@ -59,9 +59,14 @@ async fn lists_are_paged_newest_first_and_filtered(
     assert_eq!(list("state=sent").await, [posted.clone(), sent.clone()]);
     assert_eq!(list("state=failed").await, std::slice::from_ref(&bounced));
     assert_eq!(list("state=scheduled").await, std::slice::from_ref(&scheduled));
-    for none in
-        ["state=sending", "state=queued", "state=unknown", "state=failed&channel=webhook", "origin=event"]
-    {
+    for none in [
+        "state=sending",
+        "state=queued",
+        "state=unknown",
+        "state=failed&channel=webhook",
+        "origin=event",
+        "reason=sandbox",
+    ] {
         assert_eq!(list(none).await, Vec::<String>::new(), "{none}");
     }
     assert_eq!(list("channel=webhook").await, std::slice::from_ref(&posted));

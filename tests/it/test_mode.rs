@@ -1,6 +1,7 @@
 //! Test mode: nothing a company sends reaches a vendor, everything else is as it always is.
 
 use rstest::rstest;
+use santral_sandbox::{Account, Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -38,6 +39,15 @@ async fn what_is_sent_in_test_mode_reaches_no_vendor_and_says_so(
     let (mail, post) = (vendors.mail("real@example.com", None).await, vendors.post(None).await);
     vendors.in_state(&mail, "sent").await;
     vendors.in_state(&post, "sent").await;
+    let kept = vendors.api.get("/api/deliveries?reason=sandbox").await.expect(200);
+    assert_eq!(kept["items"].as_array().map(Vec::len), Some(3));
+    assert!(kept["items"].as_array().unwrap().iter().all(is_kept), "{kept:#}");
+    let mut member = Browser::of(&vendors.server, &vendors.company, "member").await;
+    let page = member.get("/app/deliveries?reason=sandbox").await.expect(200);
+    assert_eq!(page.matches("id=\"row-dlv_").count(), 3);
+    assert!(
+        page.contains("/app/deliveries.csv?reason=sandbox") && page.contains("value=\"sandbox\" selected")
+    );
     let mails = vendors.sandbox.mailbox().mails();
     assert_eq!(mails.len(), 1, "only what was sent after test mode");
     assert_eq!(vendors.sandbox.webhook("crm").unwrap().requests(), 1);
@@ -178,4 +188,48 @@ async fn a_switch_at_one_node_holds_at_the_other_from_its_answer_on() {
         }
     }
     assert_eq!(vendors.sandbox.mailbox().mails().len(), 5);
+}
+
+#[rstest]
+#[tokio::test]
+async fn news_by_the_operators_mail_stays_in_the_sandbox_too(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
+    let account = |user: &str, password: &str| Account { user: user.into(), password: password.into() };
+    let operators = account("isletmeci", "sandbox");
+    sandbox.set_accounts(vec![operators.clone(), account("demo", "sandbox")]);
+    let mail = format!(
+        "smtp://isletmeci:sandbox@{}?security=none&from=haber%40operator.example",
+        sandbox.smtp_addr()
+    );
+    let server = Server::start(engine, |env| env.set("SANTRAL_NOTICE_SMTP_URL", &mail)).await;
+    let (company, api) = connect(&server, &sandbox, "Örnek A.Ş.").await;
+    let vendors = Connected { server, sandbox, company, api };
+    let path = format!("/api/companies/{}", vendors.company);
+    let wanted = json!({"notice_email": "yonetici@ornek.example", "test_mode": true});
+    vendors.server.platform().patch(&path, wanted).await.expect(200);
+
+    vendors.sandbox.set_accounts(vec![operators.clone()]);
+    let failed = vendors.api.post("/api/integrations/test/smtp", json!({})).await.expect(200);
+    assert_eq!(failed["status"], "error", "{failed:#}");
+    let news = vendors.api.get("/api/deliveries?origin=notice").await.expect(200);
+    let id = news["items"][0]["id"].as_str().unwrap();
+    let kept = vendors.api.wait_for_delivery(id, is_kept).await;
+    assert_eq!(kept["to"], "yonetici@ornek.example");
+    assert_eq!(vendors.sandbox.mailbox().total(), 0, "nobody gets a message in test mode");
+
+    // Out of it, people are told: that it works again by the account itself, the next trouble by the operator's.
+    switch(&vendors, false).await;
+    vendors.sandbox.set_accounts(vec![operators.clone(), account("demo", "sandbox")]);
+    vendors.api.post("/api/integrations/test/smtp", json!({})).await.expect(200);
+    let mailbox = vendors.sandbox.mailbox();
+    timeout(PATIENCE, mailbox.wait_for(1)).await.expect("a mail that it works again");
+    vendors.sandbox.set_accounts(vec![operators]);
+    vendors.api.post("/api/integrations/test/smtp", json!({})).await.expect(200);
+    timeout(PATIENCE, mailbox.wait_for(2)).await.expect("a mail that it does not");
+    let mails = mailbox.mails();
+    let last = mails.last().unwrap();
+    assert_eq!(last.envelope.from, "haber@operator.example");
+    assert!(last.view().subject.contains("çalışmıyor"), "{}", last.view().subject);
 }

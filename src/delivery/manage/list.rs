@@ -23,6 +23,8 @@ use crate::store::events;
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     pub state: Option<String>,
+    /// Why it is in that state, as deliveries name it: `sandbox` for what test mode kept.
+    pub reason: Option<String>,
     pub channel: Option<String>,
     pub provider: Option<String>,
     pub subject: Option<String>,
@@ -102,6 +104,7 @@ fn filter(setup: &Setup, query: ListQuery) -> AppResult<Filter> {
         &mut problems,
     );
     filter.subject = query.subject;
+    filter.reason = query.reason;
     filter.recipient = query.to.map(|to| recipient(&to, setup.context.region()));
     if let Some(origin) = query.origin {
         filter.origin = [Origin::Event, Origin::Message, Origin::Notice]

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use santral_connectors::operation::{MessageKind, RecipientType};
-use santral_connectors::{Channel, Connector, Operation, OperationKind};
+use santral_connectors::{Channel, Connector, OperationKind};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::content::Content;
 use super::retry::{Refusal, refused, revive};
 use super::{DeliveryView, Ears, TRIES, in_flight};
 use crate::app::App;
@@ -41,6 +41,25 @@ pub struct Way {
     pub provider: &'static str,
     /// Another channel than the delivery's own, and whom it reaches there.
     pub other: Option<(Channel, String)>,
+}
+
+/// The ways that a delivery can go instead.
+#[derive(Debug, Default)]
+pub struct Ways {
+    pub open: Vec<Way>,
+    /// Why a message to a person has none, where it needs one.
+    pub none: Option<NoWay>,
+}
+
+/// What another way lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoWay {
+    /// No other account is connected that messages to people go through.
+    Account,
+    /// It says nothing that another channel could say.
+    Text,
+    /// The event does not have the recipient's address on another channel.
+    Address,
 }
 
 /// A delivery with its work, as far as it can go another way.
@@ -88,39 +107,15 @@ impl Known {
 
     /// What it says, if another channel can say it.
     fn content(&self) -> Option<Content> {
-        let is_over = !matches!(State::parse(&self.stored.state), Some(State::Scheduled | State::Queued));
-        let Work::Ready(operation) = &self.payload.work else { return None };
-        let content = match operation {
-            Operation::SendEmail(op) => Content {
-                subject: Some(op.subject.clone()),
-                text: op.text.clone()?,
-                kind: op.kind,
-                recipient_type: op.recipient_type,
-            },
-            Operation::SendSms(op) => Content {
-                subject: None,
-                text: op.text.clone(),
-                kind: op.kind,
-                recipient_type: op.recipient_type,
-            },
-            Operation::SendWhatsapp(op) => Content {
-                subject: None,
-                text: op.text.clone()?,
-                kind: op.kind,
-                recipient_type: op.recipient_type,
-            },
-            _ => return None,
-        };
-        (is_over && !content.text.trim().is_empty()).then_some(content)
+        match &self.payload.work {
+            Work::Ready(operation) if self.is_over() => Content::of(operation),
+            _ => None,
+        }
     }
-}
 
-/// What was to be said, whatever carries it.
-struct Content {
-    subject: Option<String>,
-    text: String,
-    kind: MessageKind,
-    recipient_type: RecipientType,
+    fn is_over(&self) -> bool {
+        !matches!(State::parse(&self.stored.state), Some(State::Scheduled | State::Queued))
+    }
 }
 
 /// Over without having arrived, or waiting for something to be mended.
@@ -141,15 +136,16 @@ fn active(setup: &Setup) -> impl Iterator<Item = (&connections::Stored, &'static
 ///
 /// # Errors
 /// `not_found`; when the database cannot be read.
-pub async fn ways(app: &App, setup: &Setup, id: DeliveryId) -> AppResult<Vec<Way>> {
+pub async fn ways(app: &App, setup: &Setup, id: DeliveryId) -> AppResult<Ways> {
     let known = match Known::find(app, setup, id).await {
         Ok(known) => known,
-        Err(error) if matches!(error.code, Code::NotRetryable | Code::InFlight) => return Ok(Vec::new()),
+        Err(error) if matches!(error.code, Code::NotRetryable | Code::InFlight) => return Ok(Ways::default()),
         Err(error) => return Err(error),
     };
     let has_content = known.content().is_some();
     let data = if has_content { event_data(app, setup, &known.stored).await? } else { None };
     let mut ways = Vec::new();
+    let mut has_other_channel = false;
     for (connection, connector) in active(setup) {
         let way = |other| Way {
             connection: ConnectionId(connection.id),
@@ -161,14 +157,23 @@ pub async fn ways(app: &App, setup: &Setup, id: DeliveryId) -> AppResult<Vec<Way
             if Some(connection.id) != known.stored.connection {
                 ways.push(way(None));
             }
-        } else if let Some(channel) = connector.channel.filter(|channel| PERSONAL.contains(channel))
-            && let Some(to) = data.as_ref().and_then(|data| beside(data, &known, channel, setup))
-        {
-            ways.push(way(Some((channel, to))));
+        } else if let Some(channel) = connector.channel.filter(|channel| PERSONAL.contains(channel)) {
+            has_other_channel = true;
+            if let Some(to) = data.as_ref().and_then(|data| beside(data, &known, channel, setup)) {
+                ways.push(way(Some((channel, to))));
+            }
         }
     }
     ways.sort_by_key(|way| way.other.is_some());
-    Ok(ways)
+    let is_personal = known.channel().is_some_and(|channel| PERSONAL.contains(&channel));
+    let none = (ways.is_empty() && is_personal && known.is_over()).then_some(
+        match (has_other_channel, has_content) {
+            (false, _) => NoWay::Account,
+            (true, false) => NoWay::Text,
+            (true, true) => NoWay::Address,
+        },
+    );
+    Ok(Ways { open: ways, none })
 }
 
 /// Sends a delivery another way, and answers with the one that goes now.
@@ -202,8 +207,8 @@ pub async fn reroute(
         return Err(AppError::field(
             "/connection",
             "channel_mismatch",
-            "Bu gönderim bu bağlantıyla gönderilemez.",
-            "This connection cannot send what this delivery carries.",
+            "Bu gönderimde, bu bağlantının gönderebileceği bir metin yok.",
+            "This delivery has no words that this connection could send.",
         ));
     };
     let to = match &request.to {
@@ -220,7 +225,15 @@ pub async fn reroute(
             "The event does not have this person's address for that channel; name the recipient.",
         )
     })?;
-    anew(app, setup, &known, (request.connection, to, content)).await
+    let text = content.text(app, setup, known.stored.connection).await.ok_or_else(|| {
+        AppError::field(
+            "/connection",
+            "text_unknown",
+            "WhatsApp şablonunun metni hesabından okunamadı; bu mesaj başka kanaldan gönderilemez.",
+            "The words of the WhatsApp template could not be read from its account; no other channel can carry it.",
+        )
+    })?;
+    anew(app, setup, &known, (request.connection, to, (content, text))).await
 }
 
 /// The same delivery, through another account.
@@ -267,7 +280,7 @@ async fn anew(
     app: &App,
     setup: &Arc<Setup>,
     known: &Known,
-    (connection, to, content): (ConnectionId, String, Content),
+    (connection, to, (content, text)): (ConnectionId, String, (Content, String)),
 ) -> AppResult<DeliveryView> {
     let old = &known.stored;
     let automation = old.automation.and_then(|id| setup.automation(crate::ids::AutomationId(id)));
@@ -284,7 +297,7 @@ async fn anew(
             connection: Some(connection),
             to: to.clone(),
             subject: Some(subject.clone()),
-            text: Some(content.text.clone()),
+            text: Some(text.clone()),
             recipient_type: content.recipient_type,
             ..MessageRequest::of_kind(content.kind)
         };

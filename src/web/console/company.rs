@@ -81,7 +81,7 @@ fn page(op: &Operator, company: &CompanyView, note: &Markup) -> Markup {
                     dl.meta {
                         dt { (t!(op, "id")) } dd { code { (company.id) } }
                         @if let Some(external) = &company.external_id { dt { (t!(op, "console-external")) } dd { bdi { (external) } } }
-                        dt { (t!(op, "console-created")) } dd { (op.dates().full(created)) }
+                        dt { (t!(op, "console-created")) } dd { (op.dates().full(created)) " UTC" }
                     }
                 }
                 div.pf { button.btn { (t!(op, "save")) } }

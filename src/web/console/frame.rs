@@ -6,7 +6,7 @@ use super::operator::Operator;
 use crate::i18n::Lang;
 use crate::web::format::initials;
 use crate::web::icons;
-use crate::web::layout::document;
+use crate::web::layout::{document, theme_button};
 use crate::web::texts::t;
 
 /// A part of the console, as its side bar lists them.
@@ -26,10 +26,10 @@ pub(super) fn page(op: &Operator, (part, title): (Part, &str), body: &Markup) ->
                 b { (t!(op, "product")) small { (t!(op, "console")) } }
             }
             (side(op, part))
-            div { main.main id="main" { div.wrap { (body) } } }
+            div { main.main id="main" { div.wrap { (body) p.muted.sm { (t!(op, "console-times")) } } } }
         }
     };
-    document(op.lang, &whole, (false, op.theme, None), &op.app.config.public_url, &inner)
+    document(op.lang, &whole, (false, op.theme, None), &op.app.config, &inner)
 }
 
 fn side(op: &Operator, current: Part) -> Markup {
@@ -51,6 +51,7 @@ fn side(op: &Operator, current: Part) -> Markup {
                     span.avatar aria-hidden="true" { (initials(&op.session.user_name)) }
                     span.grow { b { bdi { (op.session.user_name) } } small { (t!(op, "role-operator")) } }
                     (language(op))
+                    (post(op, "/console/theme", &theme_button(op.theme, &op.dates())))
                 }
             }
         }

@@ -64,7 +64,7 @@ async fn around(State(app): State<AppState>, mut request: Request, next: Next) -
             Code::Unauthenticated => {
                 Redirect::to(&format!("{}/console/sign-in", app.config.public_url.prefix())).into_response()
             }
-            _ => error_page::show(&error, (None, lang), &app.config.public_url),
+            _ => error_page::show(&error, (None, lang), &app.config),
         };
     }
     dress(&app.config, response.headers_mut());

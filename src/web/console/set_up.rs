@@ -65,7 +65,7 @@ fn page(guest: &Guest, link: &str, typed: &Fields, error: Option<&AppError>) -> 
             div.pf { button.btn.pri { (t!(guest, "console-set-up-save")) } }
         }
     };
-    layout::bare((guest.lang, &guest.app.config.public_url), &title, false, &html! { div.stack { (body) } })
+    layout::bare((guest.lang, &guest.app.config), &title, false, &html! { div.stack { (body) } })
 }
 
 async fn save(guest: Guest, Path(link): Path<String>, Sent(form): Sent) -> AppResult<Response> {

@@ -1,4 +1,4 @@
-//! `/console/sign-in`, `/console/sign-out`, and the language that the console speaks.
+//! `/console/sign-in`, `/console/sign-out`, and how the console speaks and looks.
 
 use axum::Router;
 use axum::http::header::SET_COOKIE;
@@ -14,6 +14,7 @@ use crate::i18n::Lang;
 use crate::operator::{self, SignedIn};
 use crate::sessions::{self, operator_cookie_name};
 use crate::telemetry::Secret;
+use crate::web::enter::theme_cookie;
 use crate::web::layout;
 use crate::web::parts::alarm;
 use crate::web::texts::t;
@@ -26,6 +27,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/console/sign-in", get(async |guest: Guest| page(&guest, "", &html! {})).post(sign_in))
         .route("/console/sign-out", post(sign_out))
         .route("/console/language", post(language))
+        .route("/console/theme", post(theme))
 }
 
 fn page(guest: &Guest, name: &str, note: &Markup) -> Markup {
@@ -50,7 +52,7 @@ fn page(guest: &Guest, name: &str, note: &Markup) -> Markup {
             p.hint { (t!(guest, "console-lost")) " " code.nowrap { "santral operator reset-link" } }
         }
     };
-    layout::bare((guest.lang, &guest.app.config.public_url), &title, false, &body)
+    layout::bare((guest.lang, &guest.app.config), &title, false, &body)
 }
 
 async fn sign_in(guest: Guest, Sent(form): Sent) -> AppResult<Response> {
@@ -93,6 +95,11 @@ async fn sign_out(op: Operator, Posted(_): Posted) -> AppResult<Response> {
     let mut response = Redirect::to(&op.to("/console/sign-in")).into_response();
     response.headers_mut().append(SET_COOKIE, cookie(&op.app, "")?);
     Ok(response)
+}
+
+async fn theme(op: Operator, Posted(form): Posted) -> Response {
+    let back = Redirect::to(&op.to("/console/companies"));
+    ([(SET_COOKIE, theme_cookie(form.get("to")))], back).into_response()
 }
 
 async fn language(op: Operator, Posted(form): Posted) -> AppResult<Redirect> {

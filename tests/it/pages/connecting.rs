@@ -60,6 +60,32 @@ async fn a_wrong_password_stays_on_the_page_and_the_right_one_connects(
     assert_eq!(connections(&server, &company.id).await.len(), 1);
 }
 
+#[tokio::test]
+async fn a_provider_that_connects_by_consent_has_no_form() {
+    let server = Server::start(Engine::Sqlite, |env| {
+        env.set("SANTRAL_OAUTH_GOOGLE_CLIENT_ID", "id.apps");
+        env.set("SANTRAL_OAUTH_GOOGLE_CLIENT_SECRET", "gizli-gizli");
+    })
+    .await;
+    let company = server.platform().create_company("Örnek A.Ş.").await;
+    let mut browser = Browser::of(&server, &company.id, "admin").await;
+    let new = "/app/integrations/email/gmail/new";
+    let page = browser.get(new).await.expect(200);
+    assert!(
+        page.contains("/api/integrations/oauth/google/authorize?services=gmail&amp;")
+            && !page.contains("Kaydet ve test et")
+    );
+    browser.post(new, &[("label", "x")]).await.expect(404);
+    // Its app is not configured.
+    let closed = browser.get("/app/integrations/email/outlook/new").await.expect(200);
+    assert!(closed.contains("sistem yöneticisi bu servisi ayarlamadı") && !closed.contains("/authorize"));
+    let offers = browser.get("/app/integrations/email").await.expect(200);
+    assert!(
+        offers.contains("Oturum açıp izin vererek bağlanır")
+            && offers.contains("Hesap bilgileriyle bağlanır")
+    );
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_connection_is_tested_renamed_switched_and_disconnected(

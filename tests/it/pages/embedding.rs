@@ -50,3 +50,23 @@ async fn the_hosts_colour_comes_as_a_sheet_of_its_own_and_only_a_colour_is_taken
         browser.get(nothing).await.expect(404);
     }
 }
+
+#[tokio::test]
+async fn the_operators_colour_is_on_every_page_that_has_no_other() {
+    let server = Server::start(Engine::Sqlite, |env| {
+        env.set("SANTRAL_FRAME_ANCESTORS", "http://localhost:3000");
+        env.set("SANTRAL_ACCENT", "#B3005E");
+    })
+    .await;
+    let company = server.platform().create_company("Örnek A.Ş.").await;
+    let own = "href=\"/a/accent/b3005e.css\"";
+    let mut browser = Browser::of(&server, &company.id, "admin").await;
+    for (path, status) in [("/app/overview", 200), ("/app/nowhere", 404)] {
+        assert!(browser.get(path).await.expect(status).contains(own), "{path}");
+    }
+    assert!(Browser::new(&server).get("/app/overview").await.expect(401).contains(own));
+    assert!(Browser::new(&server).get("/console/sign-in").await.expect(200).contains(own));
+    assert!(browser.get("/a/accent/b3005e.css").await.expect(200).contains("#b3005e"));
+    let page = framed(&server, &company.id, "#0A7D4F").await.get("/app/overview").await.expect(200);
+    assert!(page.contains("/a/accent/0a7d4f.css") && !page.contains("b3005e"), "the host's comes first");
+}

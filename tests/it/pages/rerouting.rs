@@ -129,6 +129,76 @@ async fn the_same_person_is_reached_by_another_channel_once(
     reroute(&it, &internal, json!({"connection": "con_00000000000000000000000000"})).await.expect(422);
 }
 
+/// What an automation's action made of an event, cancelled while its channel was stopped.
+async fn cancelled(it: &Connected, id: &str, action: Value, data: Value) -> String {
+    it.api
+        .post("/api/automations", json!({"name": id, "trigger": {"type": id}, "actions": [action]}))
+        .await
+        .expect(201);
+    let event = json!({"specversion": "1.0", "id": id, "source": "crm", "type": id, "data": data});
+    let made = it.api.post("/api/events", event).await.expect(202);
+    let delivery = made["deliveries"][0].as_str().unwrap().to_owned();
+    it.api.wait_for_delivery(&delivery, |delivery| delivery["reason"] == "channel_stopped").await;
+    it.api.post(&format!("/api/deliveries/{delivery}/cancel"), json!({})).await.expect(200);
+    delivery
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_mail_in_html_and_a_template_have_words_for_a_text_message(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let it = phones::start(engine, &["netgsm", "whatsapp"]).await;
+    let gateway = phones::connection(&it.api, "netgsm").await["id"].as_str().unwrap().to_owned();
+    let stopped = json!({"channels": {"email": {"stopped": true}, "whatsapp": {"stopped": true}}});
+    it.api.put("/api/limits", stopped).await.expect(200);
+    let data = json!({"customer": {"email": "ayse@example.com", "phone": "+905321234567"}});
+    let mail = |html: &str| {
+        json!({"operation": "send_email", "to": "{{ data.customer.email }}", "subject": "Teklif",
+        "html": html, "kind": "informational"})
+    };
+    let html = "<style>p{color:red}</style><p>Sayın <b>Ayşe</b>,</p><p>teklifiniz haz&#305;r.</p>";
+    let id = cancelled(&it, "quote.html", mail(html), data.clone()).await;
+    reroute(&it, &id, json!({"connection": gateway})).await.expect(202);
+    assert_eq!(phones::taken(&it, 1).await.text, "Sayın Ayşe,\nteklifiniz hazır.");
+
+    let template = |name: &str| {
+        json!({"operation": "send_whatsapp", "to": "{{ data.customer.phone }}", "kind": "informational",
+        "whatsapp_template": {"name": name, "language": "tr", "variables": {"1": "Ayşe", "2": "S-1"}}})
+    };
+    let id = cancelled(&it, "order.ready", template("siparis_hazir"), data.clone()).await;
+    reroute(&it, &id, json!({"connection": gateway})).await.expect(202);
+    assert_eq!(phones::taken(&it, 2).await.text, "Merhaba Ayşe, S-1 numaralı siparişiniz hazır.");
+    // Its words are the vendor's: without the account nobody knows them.
+    let id = cancelled(&it, "order.lost", template("siparis_hazir"), data.clone()).await;
+    let account = phones::connection(&it.api, "whatsapp").await["id"].as_str().unwrap().to_owned();
+    it.api.delete(&format!("/api/integrations/{account}")).await.expect(200);
+    let refused = reroute(&it, &id, json!({"connection": gateway})).await;
+    assert_eq!(refused.refused(), [("/connection".to_owned(), "text_unknown".to_owned())]);
+
+    let mut browser = Browser::of(&it.server, &it.company, "admin").await;
+    let picture = cancelled(&it, "quote.picture", mail("<img src=\"https://a.example/a.png\">"), data).await;
+    assert!(
+        browser
+            .get(&format!("/app/deliveries/{picture}"))
+            .await
+            .expect(200)
+            .contains("taşıyabileceği bir metin yok")
+    );
+    let alone =
+        cancelled(&it, "quote.alone", mail("<p>Merhaba"), json!({"customer": {"email": "b@c.example"}}))
+            .await;
+    assert!(
+        browser
+            .get(&format!("/app/deliveries/{alone}"))
+            .await
+            .expect(200)
+            .contains("kanallardaki adresi bilinmiyor")
+    );
+    let refused = reroute(&it, &picture, json!({"connection": gateway, "to": "+905321234567"})).await;
+    assert_eq!(refused.refused(), [("/connection".to_owned(), "channel_mismatch".to_owned())]);
+}
+
 #[rstest]
 #[tokio::test]
 async fn the_body_of_a_mail_stands_in_a_frame_in_which_nothing_runs(
