@@ -1,5 +1,9 @@
 //! Every messaging vendor at its worst, by one table: what its answer leaves open is `unknown`, never sent and never
 //! tried again; what it certainly did not take is held or tried again.
+//!
+//! An answer that comes one byte a second is not in the table: the client that all connectors share ends a call, body and
+//! all, at the connector's deadline (`outbound/http.rs`; `a_trickle_does_not_outlive_the_deadline` there, and over a
+//! whole delivery the webhook's case in `tests/proof/faults.rs`), and each of these deadlines would have to be waited for.
 
 use rstest::rstest;
 use santral_sandbox::Sandbox;
