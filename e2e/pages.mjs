@@ -69,6 +69,7 @@ export async function pages(page, demo, broken) {
     "integrations-email": "/app/integrations/email",
     "integrations-webhook": "/app/integrations/webhook",
     connect: "/app/integrations/email/smtp/new?preset=sendgrid",
+    consent: "/app/consent/gmail",
     connection: await first("/app/integrations/email", /^\/app\/connections\/con_\w+$/),
     "connection-broken": `/app/connections/${broken}`,
     "connection-sms": `/app/connections/${netgsm}`,
