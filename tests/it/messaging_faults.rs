@@ -55,6 +55,12 @@ async fn company(it: &Connected, provider: &str, case: usize) -> Client {
         platform.post("/api/companies", json!({"name": format!("{provider} {case}")})).await.expect(201);
     let company = platform.acting_for(made["id"].as_str().unwrap());
     company.put("/api/integrations", json!({"integrations": [account(provider)]})).await.expect(200);
+    if provider.ends_with("whatsapp") {
+        // Its templates are known from now on, so that the fault strikes the message and not the question before it.
+        let mut unknown = message(provider);
+        unknown["whatsapp_template"]["name"] = json!("baska");
+        company.post("/api/messages", unknown).await.expect(422);
+    }
     company
 }
 
