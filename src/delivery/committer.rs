@@ -4,6 +4,7 @@
 //! database is away: what happened at a vendor is kept here until it can be written down.
 
 mod afterwards;
+mod turns;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -14,6 +15,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use self::turns::Turns;
 use super::Engine;
 use super::gate::{self, Gate, Stop, Verdict};
 use super::inquire;
@@ -46,6 +48,16 @@ pub(super) enum Write {
     Intent { claim: Claim, gate: Option<Gate>, answer: oneshot::Sender<Verdict> },
     /// An attempt is over, or the delivery goes back without one.
     Settle(Box<Settled>),
+}
+
+impl Write {
+    /// Whose turn it takes.
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Intent { claim, .. } => claim.lane,
+            Self::Settle(settled) => settled.claim.lane,
+        }
+    }
 }
 
 /// How a job ends or goes on, and what else changes with it.
@@ -132,16 +144,16 @@ struct Outcome {
 /// Runs until the engine stops and nothing is in flight any more.
 pub(super) async fn run(engine: Engine, mut writes: mpsc::UnboundedReceiver<Write>) {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut turns = Turns::default();
     let mut rest = SHORTEST_REST;
     loop {
-        if batch.is_empty() && !next(&engine, &mut writes, &mut batch).await {
+        if batch.is_empty() && turns.is_empty() && !next(&engine, &mut writes, &mut turns).await {
             return;
         }
-        while batch.len() < BATCH
-            && let Ok(write) = writes.try_recv()
-        {
-            batch.push(write);
+        while let Ok(write) = writes.try_recv() {
+            turns.push(write);
         }
+        turns.fill(&mut batch, BATCH);
         let now = engine.clock().micros();
         release_slots(&engine, &mut batch, now);
         let picks = if engine.may_claim() { pick(&engine, now) } else { Vec::new() };
@@ -168,7 +180,7 @@ pub(super) async fn run(engine: Engine, mut writes: mpsc::UnboundedReceiver<Writ
 }
 
 /// Waits for something to do; false when the engine has stopped for good.
-async fn next(engine: &Engine, writes: &mut mpsc::UnboundedReceiver<Write>, batch: &mut Vec<Write>) -> bool {
+async fn next(engine: &Engine, writes: &mut mpsc::UnboundedReceiver<Write>, turns: &mut Turns) -> bool {
     if engine.has_stopped() && writes.is_empty() {
         return false;
     }
@@ -178,7 +190,7 @@ async fn next(engine: &Engine, writes: &mut mpsc::UnboundedReceiver<Write>, batc
     let wake = engine.until_next_wake();
     tokio::select! {
         received = writes.recv() => match received {
-            Some(write) => batch.push(write),
+            Some(write) => turns.push(write),
             None => return false,
         },
         () = engine.woken() => {}

@@ -31,6 +31,8 @@ use crate::tasks::{Held, Kind, Step, enqueue};
 
 /// Recipients of one request.
 const MOST: usize = 10_000;
+/// So many are planned before others have a turn on this thread.
+const AT_A_STRETCH: usize = 128;
 /// Rows of one statement.
 const ROWS: usize = 1_000;
 /// How often a batch is planned again because the company's setup changed meanwhile.
@@ -126,7 +128,7 @@ pub async fn accept(
     let task = TaskId::new();
     for _ in 0..PLANS {
         let now = app.clock().now();
-        let planned = plan(app, &setup, &request, now)?;
+        let planned = plan(app, &setup, &request, now).await?;
         match store(app, &setup, (task, key.as_ref()), &planned, now.as_microsecond()).await? {
             Outcome::Stored => {
                 app.tasks.wake();
@@ -152,10 +154,18 @@ async fn same(app: &App, setup: &Setup, task: TaskId) -> AppResult<BatchAccepted
     Ok(BatchAccepted { task, accepted, refused: 0 })
 }
 
-fn plan(app: &App, setup: &Setup, request: &BatchRequest, now: Timestamp) -> AppResult<Vec<PlannedDelivery>> {
+async fn plan(
+    app: &App,
+    setup: &Setup,
+    request: &BatchRequest,
+    now: Timestamp,
+) -> AppResult<Vec<PlannedDelivery>> {
     let renderer = app.services().renderer;
     let mut planned = Vec::with_capacity(request.recipients.len());
     for (index, recipient) in request.recipients.iter().enumerate() {
+        if index % AT_A_STRETCH == 0 {
+            tokio::task::yield_now().await;
+        }
         match message::plan(renderer, setup, single(request, recipient), now) {
             Ok(delivery) => planned.push(delivery),
             Err(error) if is_of_recipient(&error) => {

@@ -1,5 +1,9 @@
 //! Every messaging vendor at its worst, by one table: what its answer leaves open is `unknown`, never sent and never
 //! tried again; what it certainly did not take is held or tried again.
+//!
+//! An answer that comes one byte a second is not in the table: the client that all connectors share ends a call, body and
+//! all, at the connector's deadline (`outbound/http.rs`; `a_trickle_does_not_outlive_the_deadline` there, and over a
+//! whole delivery the webhook's case in `tests/proof/faults.rs`), and each of these deadlines would have to be waited for.
 
 use rstest::rstest;
 use santral_sandbox::Sandbox;
@@ -51,6 +55,12 @@ async fn company(it: &Connected, provider: &str, case: usize) -> Client {
         platform.post("/api/companies", json!({"name": format!("{provider} {case}")})).await.expect(201);
     let company = platform.acting_for(made["id"].as_str().unwrap());
     company.put("/api/integrations", json!({"integrations": [account(provider)]})).await.expect(200);
+    if provider.ends_with("whatsapp") {
+        // Its templates are known from now on, so that the fault strikes the message and not the question before it.
+        let mut unknown = message(provider);
+        unknown["whatsapp_template"]["name"] = json!("baska");
+        company.post("/api/messages", unknown).await.expect(422);
+    }
     company
 }
 

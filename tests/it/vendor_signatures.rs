@@ -1,6 +1,7 @@
 //! Calls signed by the vendors' own libraries are believed, and every flipped bit of them is not.
 //!
-//! The signers are `tests/peers/vendor-signatures.mjs`: npm `twilio`, `@vonage/server-sdk`, `@vonage/jwt`.
+//! The signers are `tests/peers/vendor-signatures.mjs`: npm `twilio`, `@vonage/server-sdk`, `@vonage/jwt`, and for Meta
+//! Node's own crypto.
 
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -224,6 +225,25 @@ async fn vonage_signs_bodies_by_jwt() {
     let url = Url::parse("https://santral.example/hooks/vonage/s").unwrap();
     let header = reqwest::header::AUTHORIZATION;
     let signature = format!("Bearer {}", text(&answer["signature"]));
+    let call = Call { connector, account, url, header, signature, body: body.into_bytes() };
+    call.is_believed_and_no_flip_of_it(|_| false);
+}
+
+#[tokio::test]
+async fn meta_signs_the_bytes_of_the_body() {
+    let connector = find("whatsapp").unwrap();
+    let account = Account::of(connector);
+    let number = account.settings.get("phone_number_id").unwrap();
+    let value = json!({"metadata": {"phone_number_id": number},
+        "statuses": [{"id": "wamid.1", "status": "delivered", "recipient_id": "905321234567"}]});
+    let call = json!({"entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]});
+    // Meta escapes what is not ASCII, and signs it escaped.
+    let body = call.to_string().replace("wamid.1", "wamid.\\u0131");
+    let secret = account.credentials.get("app_secret").unwrap();
+    let answer = sign(json!({"vendor": "meta", "secret": secret, "body": body})).await;
+    let url = Url::parse("https://santral.example/hooks/whatsapp/s").unwrap();
+    let header = HeaderName::from_static("x-hub-signature-256");
+    let signature = text(&answer["signature"]);
     let call = Call { connector, account, url, header, signature, body: body.into_bytes() };
     call.is_believed_and_no_flip_of_it(|_| false);
 }

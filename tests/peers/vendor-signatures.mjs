@@ -1,11 +1,13 @@
-// Signs calls as SMS vendors do, with the vendors' own libraries: npm twilio, @vonage/server-sdk, @vonage/jwt.
+// Signs calls as SMS vendors do, with the vendors' own libraries: npm twilio, @vonage/server-sdk, @vonage/jwt. Meta has
+// none for Node; its rule is one line of Node's own crypto.
 //
 // Reads JSON lines from standard input and answers each with {"event":"signed","signature":…}:
 //   {"vendor":"twilio","token":…,"url":…,"parameters":{…}}
 //   {"vendor":"twilio_body","token":…,"url":…,"body":…}          also gives "url", with bodySHA256 in it
 //   {"vendor":"vonage","method":…,"secret":…,"parameters":{…}}
 //   {"vendor":"vonage_jwt","secret":…,"claims":{…},"body":…}     the library itself verifies what it is given
-import { createHash } from 'node:crypto';
+//   {"vendor":"meta","secret":…,"body":…}
+import { createHash, createHmac } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { createRequire } from 'node:module';
 import Vonage from '@vonage/server-sdk';
@@ -32,6 +34,7 @@ const signers = {
     if (!verifySignature(signature, secret)) throw new Error('the library does not accept this token');
     return { signature };
   },
+  meta: ({ secret, body }) => ({ signature: `sha256=${createHmac('sha256', secret).update(body).digest('hex')}` }),
 };
 
 for await (const line of createInterface({ input: process.stdin })) {

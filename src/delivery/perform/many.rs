@@ -18,8 +18,9 @@ use super::{
 use crate::delivery::committer::Settled;
 use crate::ids::DeliveryId;
 
-/// The most deliveries that are taken up at once: each holds its content in memory.
-const AT_ONCE: usize = 1_000;
+/// The most deliveries that are taken up at once: each holds its content in memory, and all are claimed in one
+/// transaction, for which other companies' messages wait.
+const AT_ONCE: usize = 250;
 
 /// How many jobs of a connector may share a call.
 pub(super) fn group_of(connector: &Connector) -> u32 {
