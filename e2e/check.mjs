@@ -5,13 +5,19 @@ import { createRequire } from "node:module";
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
-/** What is wrong with a page at three widths: accessibility, sideways scroll, weight, inline style, language. */
+/** What is wrong with a page that is opened: its weight, and all of `look`. */
 export async function check(page, { url, name, locale, expected = 200 }) {
   const wrong = [];
   const answer = await page.goto(url);
   const html = await answer.text();
   if (html.length > 60_000) wrong.push(`${name}: ${html.length} bytes`);
   if (answer.status() !== expected) wrong.push(`${name}: ${answer.status()}`);
+  return [...wrong, ...await look(page, { name, locale })];
+}
+
+/** What is wrong with what a page shows, at three widths: accessibility, sideways scroll, inline style, language. */
+export async function look(page, { name, locale }) {
+  const wrong = [];
   if (await page.getAttribute("html", "lang") !== locale) wrong.push(`${name}: lang`);
   if (!(await page.title()).trim()) wrong.push(`${name}: no title`);
   await page.evaluate(axe);

@@ -1,8 +1,11 @@
 // A page of the CRM on another site, with the pages inside it.
 import { createServer } from "node:http";
 
-/** Serves one page that frames whatever `frame()` gives; `{url, port, asked, stop()}`, with the paths it was asked for. */
-export async function startHost(frame) {
+/**
+ * Serves one page that frames whatever `frame()` gives; `{url, port, asked, stop()}`, with the paths it was asked for.
+ * `sandbox` says what a frame may that may not do everything.
+ */
+export async function startHost(frame, { sandbox } = {}) {
   const asked = [];
   const server = createServer(async (request, response) => {
     asked.push(request.url);
@@ -10,7 +13,8 @@ export async function startHost(frame) {
     const source = String(await frame()).replaceAll("&", "&amp;").replaceAll("\"", "&quot;");
     response.setHeader("content-type", "text/html; charset=utf-8");
     response.end(`<!doctype html><html lang="tr"><title>CRM</title><h1>CRM</h1>
-      <iframe id="santral" title="Entegrasyon Merkezi" src="${source}" width="1000" height="300"></iframe>
+      <iframe id="santral" title="Entegrasyon Merkezi" src="${source}" width="1000" height="300"
+        ${sandbox ? `sandbox="${sandbox}"` : ""}></iframe>
       <script>
         window.heights = [];
         addEventListener("message", (event) => {

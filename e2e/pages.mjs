@@ -70,6 +70,7 @@ export async function pages(page, demo, broken) {
     "integrations-webhook": "/app/integrations/webhook",
     connect: "/app/integrations/email/smtp/new?preset=sendgrid",
     "connect-consent": "/app/integrations/email/gmail/new",
+    consent: "/app/consent/gmail",
     connection: await first("/app/integrations/email", /^\/app\/connections\/con_\w+$/),
     "connection-broken": `/app/connections/${broken}`,
     "connection-sms": `/app/connections/${netgsm}`,

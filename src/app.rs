@@ -11,6 +11,7 @@ use crate::automation::Renderer;
 use crate::clock::Clock;
 use crate::companies::setup::Setups;
 use crate::config::{Config, Database};
+use crate::connections::templates::Templates;
 use crate::db::{Db, DbConfig};
 use crate::delivery::inbox::Inbox;
 use crate::delivery::{Engine, Services};
@@ -43,6 +44,7 @@ pub struct App {
     pub tasks: Arc<Tasks>,
     this: Weak<Self>,
     pub live: Live,
+    pub templates: Templates,
 }
 
 impl App {
@@ -82,6 +84,7 @@ impl App {
             metrics,
             tasks: Arc::default(),
             live: Live::default(),
+            templates: Templates::default(),
         });
         background::start(&app);
         Ok(app)

@@ -5,10 +5,12 @@
 //! (`docs/adr/0021-fault-points-and-planted-bugs.md`).
 
 #[cfg(feature = "fault-points")]
+mod next_release;
+#[cfg(feature = "fault-points")]
 mod ordered;
 
 #[cfg(feature = "fault-points")]
-pub(crate) use ordered::{announce, clock_shift, planted, reach, rewritten};
+pub(crate) use ordered::{announce, clock_shift, next_release, planted, reach, rewritten};
 
 /// Whether this build has fault points at all.
 pub(crate) const BUILT_IN: bool = cfg!(feature = "fault-points");
@@ -102,6 +104,7 @@ names! {
 #[cfg(not(feature = "fault-points"))]
 mod none {
     use super::{Bug, Point};
+    use crate::db::Migration;
 
     pub(crate) const fn reach(_: Point) {}
 
@@ -118,7 +121,11 @@ mod none {
     }
 
     pub(crate) const fn announce() {}
+
+    pub(crate) const fn next_release() -> Option<&'static Migration> {
+        None
+    }
 }
 
 #[cfg(not(feature = "fault-points"))]
-pub(crate) use none::{announce, clock_shift, planted, reach, rewritten};
+pub(crate) use none::{announce, clock_shift, next_release, planted, reach, rewritten};

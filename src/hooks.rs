@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::{HeaderMap, Method};
 use santral_connectors::capability::{
-    Callback, CallbackAnswer, CallbackCx, CallbackRefused, CallbackRequest, ReadCallback,
+    Callback, CallbackAnswer, CallbackCx, CallbackRefused, CallbackRequest, ReadCallback, Route,
 };
 use santral_connectors::{Connector, Credentials, Settings};
 use serde::Serialize;
@@ -63,7 +63,7 @@ async fn receive_for_many(
     let platform = app.setups().platform().await?.ok_or_else(AppError::not_found)?;
     let key = platform.key(&app.services().keyring)?;
     let is_ours = presented.row == shared_row(connector) && presented.is_proven(&key, Purpose::Callback);
-    if !is_ours || reader.route_setting().is_none() {
+    if !is_ours || reader.route_settings().is_none() {
         return Err(AppError::not_found());
     }
     if incoming.method == Method::GET {
@@ -71,9 +71,12 @@ async fn receive_for_many(
     }
     let request = incoming.request();
     let mut found = Vec::new();
-    for account in reader.routes(&request) {
+    for route in reader.routes(&request) {
         let mut tx = app.db().system("whose a vendor's call is").read().await?;
-        found.extend(connections::of_account(&mut tx, connector.id, &account).await?);
+        found.extend(match route {
+            Route::Account(account) => connections::of_account(&mut tx, connector.id, &account).await?,
+            Route::Holder(holder) => connections::of_holder(&mut tx, connector.id, &holder).await?,
+        });
     }
     found.sort_unstable();
     found.dedup();
@@ -130,7 +133,7 @@ pub struct SharedAddress {
 pub async fn shared_address(app: &App, provider: &str) -> AppResult<SharedAddress> {
     let connector = santral_connectors::find(provider).ok_or_else(AppError::not_found)?;
     let reader = connector.capabilities.callbacks.ok_or_else(AppError::not_found)?;
-    reader.route_setting().ok_or_else(AppError::not_found)?;
+    reader.route_settings().ok_or_else(AppError::not_found)?;
     let platform = app.setups().platform().await?.ok_or_else(AppError::not_found)?;
     let key = platform.key(&app.services().keyring)?;
     let secret = links::mint(&key, Purpose::Callback, platform.id, shared_row(connector))?;

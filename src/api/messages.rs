@@ -16,7 +16,7 @@ use crate::error::{AppError, AppResult, Code};
 use crate::ids::DeliveryId;
 use crate::ingest::accept::{self, Once};
 use crate::ingest::bulk::{self, BatchAccepted, BatchKey, BatchRequest};
-use crate::ingest::message::{self, MessageRequest};
+use crate::ingest::message::MessageRequest;
 
 /// 10 MB of attachments in base64, and the message.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
@@ -60,10 +60,7 @@ async fn send(
     let key = idempotency_key(&headers)?;
     let once =
         key.map(|key| Once { key: key.to_owned(), body_hash: digest(&SHA256, &body).as_ref().to_vec() });
-    let accepted = accept::message(&app, setup, once.as_ref(), |setup, now| {
-        message::plan(app.services().renderer, setup, parse::<MessageRequest>(&body)?, now)
-    })
-    .await?;
+    let accepted = accept::direct(&app, setup, once.as_ref(), parse(&body)?).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(Accepted { id: accepted.id, state: accepted.state })))
 }
 

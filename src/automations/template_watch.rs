@@ -8,13 +8,14 @@ use std::sync::Arc;
 use santral_connectors::capability::VendorTemplate;
 use serde_json::{Value, json};
 
-use super::vendor_templates::{judge, meant};
+use super::vendor_templates::meant;
 use super::{Warning, references};
 use crate::app::App;
 use crate::automation::Definition;
 use crate::companies::change::Change;
 use crate::companies::setup::Setup;
 use crate::connections::lists;
+use crate::connections::templates::judge;
 use crate::delivery::lanes::Lane;
 use crate::delivery::notices::{self, Hampered};
 use crate::delivery::store_notices;
@@ -29,6 +30,7 @@ const OURS: [&str; 4] =
 
 /// Looks beside whatever else goes on.
 pub fn look_aside(app: &Arc<App>, lane: Lane) {
+    app.templates.forget(ConnectionId(lane.id));
     let app = Arc::clone(app);
     tokio::spawn(async move {
         if let Err(error) = look(&app, lane).await {
@@ -106,7 +108,7 @@ fn changed<'a>(
             continue;
         }
         // What would be an error when it is saved is a warning now: it is saved.
-        let problem = judge(template, listed).unwrap_or_else(Some);
+        let problem = judge(template.into(), listed).unwrap_or_else(Some);
         ours.extend(problem.map(|problem| Warning::from(problem.under(&at))));
         places.push(format!("{at}/whatsapp_template"));
     }

@@ -26,6 +26,8 @@ const FEW_MESSAGES: u64 = 200;
 /// Less money than this is little: a day's messages of a small company.
 const LITTLE_LIRA: f64 = 100.0;
 const LITTLE_ELSE: f64 = 5.0;
+/// Soon after a start those that were empty are looked at: they may have been filled meanwhile.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Accounts that were used are looked at this often.
 const LOOK_EVERY: Duration = Duration::from_mins(10);
 /// Companies that are looked at in one statement.
@@ -50,17 +52,19 @@ fn is_filled(balance: &Balance) -> bool {
 
 /// Looks at accounts that were used since the last look, for as long as the server runs.
 pub async fn run(app: Weak<App>) {
-    let mut seen = HashMap::new();
+    let mut seen = None;
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(if seen.is_none() { FIRST_LOOK } else { LOOK_EVERY }).await;
         let Some(app) = app.upgrade() else { return };
-        if let Err(error) = look(&app, &mut seen).await {
+        if let Err(error) = look(&app, seen.as_mut()).await {
             tracing::warn!(%error, "balances could not be looked at");
         }
+        seen.get_or_insert_default();
     }
 }
 
-async fn look(app: &App, seen: &mut HashMap<Lane, Micros>) -> db::Result<()> {
+/// Looks at accounts that were empty and, with what was `seen` of the others before, at those that were used since.
+async fn look(app: &App, mut seen: Option<&mut HashMap<Lane, Micros>>) -> db::Result<()> {
     let mut after = Uuid::nil();
     loop {
         let mut tx = app.db().system("which companies have accounts with a balance").read().await?;
@@ -81,9 +85,9 @@ async fn look(app: &App, seen: &mut HashMap<Lane, Micros>) -> db::Result<()> {
                     let _ = refilled(app, &setup, connection).await;
                     continue;
                 }
-                if connection.status != "active" {
+                let Some(seen) = seen.as_deref_mut().filter(|_| connection.status == "active") else {
                     continue;
-                }
+                };
                 let mut tx = app.db().company(setup.id).read().await?;
                 let stored = connections::find(&mut tx, company.id, connection.id).await?;
                 drop(tx);

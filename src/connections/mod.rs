@@ -12,6 +12,7 @@ mod plan;
 pub mod registration;
 pub mod remove;
 pub mod save;
+pub mod templates;
 pub mod uses;
 pub mod view;
 pub mod words;

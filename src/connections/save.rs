@@ -240,10 +240,11 @@ async fn store_one(
     }
 }
 
-/// The vendor's account that tells this company apart behind an address shared by many.
-fn account_of(change: &Change) -> Option<&str> {
-    let setting = change.connector.capabilities.callbacks?.route_setting()?;
-    change.values.as_ref()?.0.get(setting)
+/// The vendor's account that tells this company apart behind an address shared by many, and what that belongs to.
+fn account_of(change: &Change) -> Option<(&str, Option<&str>)> {
+    let named = change.connector.capabilities.callbacks?.route_settings()?;
+    let settings = &change.values.as_ref()?.0;
+    Some((settings.get(named.account)?, settings.get(named.holder)))
 }
 
 /// After the commit: open sessions with the old values end, and what waited for a connection goes on.

@@ -4,12 +4,14 @@
 //! database has is written down one by one: one that came into the program later than a higher number is not skipped.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
 use super::postgres::{APP, OWNER};
 use super::{Db, Engine, OpenError, Tx, args, sql};
+use crate::faults;
 
 /// One step of the schema, in the words of each engine.
 #[derive(Debug)]
@@ -33,11 +35,24 @@ macro_rules! migrations {
 
 migrations! {
     1 "0001_first", 2 "0002_oauth", 3 "0003_messaging", 4 "0004_pages", 5 "0005_operator", 6 "0006_accents",
-    8 "0008_registrations",
+    8 "0008_registrations", 9 "0009_account_holders",
+}
+
+/// All that this program knows, in order.
+fn known() -> impl Iterator<Item = &'static Migration> {
+    MIGRATIONS.iter().chain(faults::next_release())
 }
 
 /// Serialises nodes that start together (`pg_advisory_xact_lock`).
 const LOCK: i64 = 0x5a17_7261;
+/// A migration waits so long for a table; less than PostgreSQL waits before it ends one of a deadlock's sides (1 s), so
+/// that never the others' work is ended.
+const PATIENCE_MILLIS: u32 = 800;
+/// With rests between them, about two minutes of a busy database.
+const TRIES: u32 = 120;
+/// SQLSTATE `lock_not_available` and `deadlock_detected` (PostgreSQL's appendix A).
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+const DEADLOCK_DETECTED: &str = "40P01";
 
 /// All of SQLite's schema, for tests that hold the program against it.
 #[cfg(test)]
@@ -51,8 +66,8 @@ pub fn latest_version() -> i64 {
 }
 
 /// Those that a database does not have yet, in order.
-fn missing<'a>(all: &'a [Migration], has: &BTreeSet<i64>) -> Vec<&'a Migration> {
-    all.iter().filter(|migration| !has.contains(&migration.version)).collect()
+fn missing(has: &BTreeSet<i64>) -> Vec<&'static Migration> {
+    known().filter(|migration| !has.contains(&migration.version)).collect()
 }
 
 sql! {
@@ -87,7 +102,7 @@ pub(super) async fn sqlite(db: &Db) -> Result<Vec<i64>, OpenError> {
     let rows = tx.fetch_all(&APPLIED, args![]).await?;
     let has: BTreeSet<i64> = rows.iter().map(|row| row.i64("version")).collect::<super::Result<_>>()?;
     let mut applied = Vec::new();
-    for migration in missing(MIGRATIONS, &has) {
+    for migration in missing(&has) {
         engine.script(&mut tx, migration.sqlite).await.map_err(failed(migration))?;
         tx.execute(&RECORD, args![migration.version, migration.name]).await?;
         applied.push(migration.version);
@@ -105,7 +120,7 @@ pub(super) async fn postgres_where_allowed(
 ) -> Result<(), OpenError> {
     let mut connection = connect(owner).await?;
     let has = applied_seen_by(&mut connection).await.map_err(may_not_see)?;
-    let missing = missing(MIGRATIONS, &has);
+    let missing = missing(&has);
     let Some(first) = missing.first() else { return Ok(()) };
     drop(connection);
     bring_up(owner, false).await.map(drop).map_err(|error| {
@@ -131,25 +146,50 @@ pub(super) async fn postgres(owner: &PgConnectOptions) -> Result<Vec<i64>, OpenE
     bring_up(owner, true).await
 }
 
-/// With `renew`, policies are made anew although nothing else is to be done. A server that starts beside others and finds
-/// that one of them has just migrated leaves their tables alone: renewing locks each of them.
+/// Migrates while other nodes go on working: whoever waits for a table behind a migration waits for one patience at
+/// most, then the migration gives way, and comes back.
 async fn bring_up(owner: &PgConnectOptions, renew: bool) -> Result<Vec<i64>, OpenError> {
     let mut connection = connect(owner).await?;
+    let mut left = TRIES;
+    loop {
+        left -= 1;
+        match bring_up_once(&mut connection, renew).await {
+            Err(OpenError::Migrate { step, cause }) if left > 0 && stands_in_the_way(&cause) => {
+                tracing::info!(step, "the tables to be migrated are in use: trying again");
+                // Not in step with what was in the way.
+                let rest = Duration::from_millis(50 + u64::from(left % 7) * 30);
+                tokio::time::sleep(rest).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// The locks that a migration needs are held by work under way, or it and others wait for each other.
+fn stands_in_the_way(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    code.is_some_and(|code| code == LOCK_NOT_AVAILABLE || code == DEADLOCK_DETECTED)
+}
+
+/// With `renew`, every policy is made anew. A server that starts beside others leaves alone what is as it should be:
+/// renewing locks each table.
+async fn bring_up_once(connection: &mut PgConnection, renew: bool) -> Result<Vec<i64>, OpenError> {
     let step = |name: &str| {
         let step = name.to_owned();
         move |cause| OpenError::Migrate { step, cause }
     };
     let mut tx = connection.begin().await?;
     run(&mut tx, format!("select pg_advisory_xact_lock({LOCK})")).await.map_err(step("lock"))?;
+    run(&mut tx, format!("set local lock_timeout = {PATIENCE_MILLIS}")).await.map_err(step("lock"))?;
     run(&mut tx, roles()).await.map_err(step("roles"))?;
     run(&mut tx, schema()).await.map_err(step("schema"))?;
     let has = applied(&mut tx).await?;
-    if !renew && missing(MIGRATIONS, &has).is_empty() {
+    if !renew && missing(&has).is_empty() {
         tx.commit().await?;
         return Ok(Vec::new());
     }
     let mut done = Vec::new();
-    for migration in missing(MIGRATIONS, &has) {
+    for migration in missing(&has) {
         run(&mut tx, migration.postgres.to_owned()).await.map_err(failed(migration))?;
         sqlx::query("insert into schema_migrations (version, name) values ($1, $2)")
             .bind(migration.version)
@@ -158,7 +198,7 @@ async fn bring_up(owner: &PgConnectOptions, renew: bool) -> Result<Vec<i64>, Ope
             .await?;
         done.push(migration.version);
     }
-    run(&mut tx, policies()).await.map_err(step("policies"))?;
+    run(&mut tx, policies(renew)).await.map_err(step("policies"))?;
     tx.commit().await?;
     Ok(done)
 }
@@ -244,14 +284,15 @@ fn schema() -> String {
 ///
 /// A table with a `company_id` shows the rows of the scope's companies. System tables (`companies`, `jobs`, `tasks`,
 /// `vendor_accounts`) show them too, and all rows to the system scope. Tables of neither kind belong to the system scope alone. An unset or
-/// empty setting is nobody.
-fn policies() -> String {
+/// empty setting is nobody. A policy carries what it was made from, so that one that is right is left alone unless all
+/// are renewed.
+fn policies(renew: bool) -> String {
     format!(
         "do $$
          declare t record; scope text;
          begin
            for t in
-             select c.oid, c.relname,
+             select c.oid, c.relname, c.relrowsecurity and c.relforcerowsecurity as secure,
                exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'company_id'
                        and not a.attisdropped) as tenant
              from pg_class c where c.relnamespace = 'santral'::regnamespace and c.relkind in ('r', 'p')
@@ -265,11 +306,15 @@ fn policies() -> String {
                when t.tenant then format('company_id = %s', scope)
                else '(select current_setting(''app.system'', true)) = ''on'''
              end;
+             continue when not {renew} and t.secure and exists (
+               select from pg_policy p where p.polrelid = t.oid and p.polname = 'scope'
+                 and obj_description(p.oid, 'pg_policy') = md5(scope));
              execute format('alter table santral.%I enable row level security', t.relname);
              execute format('alter table santral.%I force row level security', t.relname);
              execute format('drop policy if exists scope on santral.%I', t.relname);
              execute format('create policy scope on santral.%I for all to {APP}, {OWNER} using (%s) with check (%s)',
                t.relname, scope, scope);
+             execute format('comment on policy scope on santral.%I is %L', t.relname, md5(scope));
              execute format('revoke all on santral.%I from public', t.relname);
              execute format('grant select, insert, update, delete on santral.%I to {APP}', t.relname);
            end loop;
@@ -292,7 +337,7 @@ mod tests {
     fn what_is_missing_is_missing_wherever_it_stands() {
         let missing = |has: &[i64]| {
             let has = has.iter().copied().collect();
-            missing(MIGRATIONS, &has).iter().map(|migration| migration.version).collect::<Vec<_>>()
+            super::missing(&has).iter().map(|migration| migration.version).collect::<Vec<_>>()
         };
         let all: Vec<_> = MIGRATIONS.iter().map(|migration| migration.version).collect();
         assert_eq!(missing(&[]), all);

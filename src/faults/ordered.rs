@@ -1,4 +1,4 @@
-//! The orders of `FAULTS`: `kill@committed:17,jump=-3600@answered:2,bug=skip_fence,pool=1`.
+//! The orders of `FAULTS`: `kill@committed:17,jump=-3600@answered:2,bug=skip_fence,next_release`.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
 
+use super::next_release::EXPANSION;
 use super::{Bug, Point};
+use crate::db::Migration;
 
 static ORDERS: LazyLock<Orders> =
     LazyLock::new(|| Orders::of_process().unwrap_or_else(|error| refuse(&error)));
@@ -18,6 +20,8 @@ static REWRITTEN: Mutex<Option<HashMap<&'static str, &'static str>>> = Mutex::ne
 struct Orders {
     strikes: Vec<Strike>,
     bugs: Vec<Bug>,
+    /// Whether this program is the release after this one.
+    next_release: bool,
 }
 
 /// What happens when a point is reached for the nth time.
@@ -59,6 +63,11 @@ pub(crate) fn reach(point: Point) {
 
 pub(crate) fn planted(bug: Bug) -> bool {
     ORDERS.bugs.contains(&bug)
+}
+
+/// The migration that this program has more than a normal build.
+pub(crate) fn next_release() -> Option<&'static Migration> {
+    ORDERS.next_release.then_some(&EXPANSION)
 }
 
 /// How far the wall clock has been moved, in seconds.
@@ -169,6 +178,10 @@ impl Orders {
         let mut orders = Self::default();
         for order in text.split(',').filter(|order| !order.is_empty()) {
             let unknown = || format!("FAULTS: {order} is no order");
+            if order == "next_release" {
+                orders.next_release = true;
+                continue;
+            }
             if let Some(name) = order.strip_prefix("bug=") {
                 let bug = Bug::ALL.iter().find(|bug| bug.as_str() == name);
                 orders.bugs.push(*bug.ok_or_else(unknown)?);

@@ -25,8 +25,9 @@ use crate::store::grants::{self, Stored};
 use crate::store::oauth;
 use crate::vault::{Keyring, Place};
 
-/// A vendor that answers slower than this is given up.
-const DEADLINE: Duration = Duration::from_secs(75);
+/// A vendor that answers slower than this is given up. Within a minute every answer is taken: whoever gives up has lost
+/// the tokens that a vendor which rotates will not give twice.
+pub const DEADLINE: Duration = Duration::from_secs(75);
 /// New tokens are not given up for so long although the database is away.
 const KEEP_TRYING: Micros = 30_000_000;
 /// Who waits for another's answer looks again after this long.
@@ -273,7 +274,8 @@ async fn ended(
     refusal: &Refusal,
 ) -> Result<Token, Trouble> {
     let now = fetcher.clock.micros();
-    let why = format!("{}: {} {}", cause(opened, refusal, now), refusal.code, refusal.words);
+    let cause = cause(opened.idp.id, &refusal.code, now - opened.stored.granted_at);
+    let why = format!("{cause}: {} {}", refusal.code, refusal.words);
     let why = why.trim_end();
     let mut tx = fetcher.db.company(CompanyId(opened.stored.company)).write().await?;
     let died = grants::died(&mut tx, opened.generation(), why).await?;
@@ -292,9 +294,8 @@ async fn ended(
 }
 
 /// The likeliest cause: an app that Google knows as being tested loses every grant after a week.
-fn cause(opened: &Opened, refusal: &Refusal, now: Micros) -> &'static str {
-    let age = now - opened.stored.granted_at;
-    match (opened.idp.id, refusal.code.as_str()) {
+fn cause(idp: &str, code: &str, age: Micros) -> &'static str {
+    match (idp, code) {
         (_, "no_refresh_token") => "grant_not_renewable",
         ("google", "invalid_grant") if (7 * DAY..8 * DAY).contains(&age) => "grant_ended_after_a_week",
         ("google", _) => "grant_ended_google",
@@ -327,4 +328,35 @@ async fn postponed(
         Failure::retryable("token_unavailable", format!("{code} {words}").trim_end().to_owned())
     };
     Err(Trouble::Vendor(failure))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::connections::words;
+    use crate::i18n::Lang;
+
+    #[rstest]
+    #[case::revoked_or_password_changed("google", "invalid_grant", 30, "grant_ended_google")]
+    #[case::an_app_in_testing("google", "invalid_grant", 7, "grant_ended_after_a_week")]
+    #[case::a_day_short_of_a_week("google", "invalid_grant", 6, "grant_ended_google")]
+    #[case::a_week_and_a_day("google", "invalid_grant", 8, "grant_ended_google")]
+    #[case::microsoft_has_no_week("microsoft", "invalid_grant", 7, "grant_ended_microsoft")]
+    #[case::anybody_else("zoom", "invalid_grant", 7, "grant_ended")]
+    #[case::nothing_to_renew_with("google", "no_refresh_token", 7, "grant_not_renewable")]
+    fn the_end_of_a_grant_has_its_likeliest_cause_and_a_remedy(
+        #[case] idp: &str,
+        #[case] code: &str,
+        #[case] days: i64,
+        #[case] expected: &str,
+    ) {
+        let cause = cause(idp, code, days * DAY + 1);
+        assert_eq!(cause, expected);
+        for lang in [Lang::Tr, Lang::En] {
+            let words = words::plain(cause, lang).unwrap_or_default();
+            assert!(words.contains("bağla") || words.contains("onnect"), "{cause}: {words}");
+        }
+    }
 }

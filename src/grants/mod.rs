@@ -11,6 +11,7 @@ mod servers;
 mod tokens;
 
 pub use account::{Ended, end, hold};
+pub use fetch::DEADLINE as VENDOR_DEADLINE;
 pub use lease::{EXTEND_EVERY, LASTS as LEASE_LASTS, MARGIN as LEASE_MARGIN};
 pub use secret::Secret as GrantSecret;
 pub use servers::{App, Servers};

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::message::{self, MessageRequest};
 use super::plan::{PlannedDelivery, PlannedMessage};
 use super::{Item, Stored};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::companies::setup::Setup;
+use crate::connections::templates;
 use crate::error::{AppError, AppResult, Code};
 use crate::ids::DeliveryId;
 use crate::store::{deliveries, idempotency};
@@ -31,6 +33,22 @@ pub struct Once {
 pub struct Accepted {
     pub id: DeliveryId,
     pub state: String,
+}
+
+/// Stores a message that the CRM asks for.
+///
+/// # Errors
+/// As [`message`]; `invalid_fields` for a WhatsApp template that its account does not have so.
+pub async fn direct(
+    app: &App,
+    setup: Arc<Setup>,
+    once: Option<&Once>,
+    request: MessageRequest,
+) -> AppResult<Accepted> {
+    let way = (request.channel, request.connection);
+    templates::check(app, &setup, way, request.whatsapp_template.as_ref()).await?;
+    let renderer = app.services().renderer;
+    message(app, setup, once, |setup, now| message::plan(renderer, setup, request.clone(), now)).await
 }
 
 /// Stores the message that `plan` makes of a setup. Once this returns it is durable.

@@ -13,6 +13,7 @@ use super::plan::{PlannedDelivery, fail};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::companies::setup::Setup;
+use crate::connections::templates;
 use crate::db::{self, Tx};
 use crate::delivery::lanes::Lane;
 use crate::delivery::model::{Origin, State};
@@ -120,6 +121,8 @@ pub async fn accept(
             format!("Must be 1 to {MOST} recipients."),
         ));
     }
+    let way = (request.channel, request.connection);
+    templates::check(app, &setup, way, request.whatsapp_template.as_ref()).await?;
     let task = TaskId::new();
     for _ in 0..PLANS {
         let now = app.clock().now();

@@ -56,13 +56,15 @@ sql! {
     PUT_SECRET = "insert into credentials (company_id, id, secret, version, updated_at) values ($1, $2, $3, 1, $4)
         on conflict (company_id, id) do update set secret = excluded.secret, version = credentials.version + 1,
             updated_at = excluded.updated_at";
-    PUT_ACCOUNT = "insert into vendor_accounts (company_id, connection_id, provider, account) values ($1, $2, $3, $4)
-        on conflict (company_id, connection_id) do update set account = excluded.account";
+    PUT_ACCOUNT = "insert into vendor_accounts (company_id, connection_id, provider, account, holder)
+        values ($1, $2, $3, $4, $5)
+        on conflict (company_id, connection_id) do update set account = excluded.account, holder = excluded.holder";
     DELETE_ACCOUNT = "delete from vendor_accounts where company_id = $1 and connection_id = $2";
     LOW = "insert into low_balances (company_id, connection_id, told_at) values ($1, $2, $3)
         on conflict do nothing";
     NOT_LOW = "delete from low_balances where company_id = $1 and connection_id = $2";
     OF_ACCOUNT = "select company_id, connection_id from vendor_accounts where provider = $1 and account = $2 limit 100";
+    OF_HOLDER = "select company_id, connection_id from vendor_accounts where provider = $1 and holder = $2 limit 100";
     RELABEL = "update connections set label = $3 where company_id = $1 and id = $2";
     SET_STATUS = "update connections set status = $3, reason = $4, detail = $5
         where company_id = $1 and id = $2 and (status <> $3 or coalesce(reason, '') <> coalesce($4, ''))";
@@ -195,10 +197,12 @@ pub async fn put_account(
     tx: &mut Tx,
     (company, id): (Uuid, Uuid),
     provider: &str,
-    account: Option<&str>,
+    account: Option<(&str, Option<&str>)>,
 ) -> Result<()> {
     match account {
-        Some(account) => tx.execute(&PUT_ACCOUNT, args![company, id, provider, account]).await.map(drop),
+        Some((account, holder)) => {
+            tx.execute(&PUT_ACCOUNT, args![company, id, provider, account, holder]).await.map(drop)
+        }
         None => tx.execute(&DELETE_ACCOUNT, args![company, id]).await.map(drop),
     }
 }
@@ -215,6 +219,12 @@ pub async fn note_balance(tx: &mut Tx, (company, id): (Uuid, Uuid), low: bool, n
 /// The connections (company, id) that are this vendor's account; for the system scope.
 pub async fn of_account(tx: &mut Tx, provider: &str, account: &str) -> Result<Vec<(Uuid, Uuid)>> {
     let rows = tx.fetch_all(&OF_ACCOUNT, args![provider, account]).await?;
+    rows.iter().map(|row| Ok((row.uuid("company_id")?, row.uuid("connection_id")?))).collect()
+}
+
+/// The connections (company, id) whose accounts this one of the vendor's holds; for the system scope.
+pub async fn of_holder(tx: &mut Tx, provider: &str, holder: &str) -> Result<Vec<(Uuid, Uuid)>> {
+    let rows = tx.fetch_all(&OF_HOLDER, args![provider, holder]).await?;
     rows.iter().map(|row| Ok((row.uuid("company_id")?, row.uuid("connection_id")?))).collect()
 }
 

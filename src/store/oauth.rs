@@ -48,6 +48,8 @@ sql! {
     EXPIRED = "delete from oauth_flows where company_id = $1 and expires_at < $2";
     FIND = "select * from oauth_flows where company_id = $1 and hash = $2 and kind = $3";
     USE = "update oauth_flows set used_at = $3 where company_id = $1 and hash = $2 and used_at is null";
+    /// What became of a link's consent.
+    TELL = "update oauth_flows set wish = $3 where company_id = $1 and hash = $2 and kind = 'ticket'";
     APPS = "select * from oauth_apps where company_id = $1";
     PUT_APP = "insert into oauth_apps (company_id, idp, id, client_id, secret, updated_at)
         values ($1, $2, $3, $4, $5, $6) on conflict (company_id, idp) do update set id = excluded.id,
@@ -94,6 +96,11 @@ pub async fn find(tx: &mut Tx, company: Uuid, hash: &[u8], kind: &str) -> Result
 /// Uses it up; false when somebody else has.
 pub async fn use_up(tx: &mut Tx, company: Uuid, hash: &[u8], now: Micros) -> Result<bool> {
     Ok(tx.execute(&USE, args![company, hash.to_vec(), now]).await? > 0)
+}
+
+/// Writes a link's wish anew, with what became of it.
+pub async fn tell(tx: &mut Tx, company: Uuid, hash: &[u8], wish: &str) -> Result<()> {
+    tx.execute(&TELL, args![company, hash.to_vec(), wish]).await.map(drop)
 }
 
 /// The company's own apps.

@@ -7,18 +7,20 @@ use axum::routing::get;
 use maud::{Markup, html};
 use santral_connectors::Connector;
 use santral_connectors::idp::Idp;
-use url::form_urlencoded::Serializer;
+use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::icons;
 use super::layout::{self, Page, Part};
-use super::parts::{category_name, head, slug};
+use super::parts::{alarm, category_name, disclosure, head, slug};
 use super::texts::t;
-use super::visitor::{Asked, Visitor};
+use super::visitor::{Asked, Fields, Visitor};
 use crate::app::AppState;
 use crate::clock::Micros;
-use crate::connections::oauth::{Asked as Wanted, Wish, tickets};
+use crate::connections::oauth::tickets::Fate;
+use crate::connections::oauth::{Asked as Wanted, Refused, Wish, tickets};
 use crate::connections::view::{ConnectionView, ProviderView};
 use crate::error::{AppError, AppResult};
+use crate::ids::ConnectionId;
 use crate::sessions::Right;
 use crate::store::grants;
 
@@ -105,6 +107,7 @@ async fn show(v: Visitor, Path(provider): Path<String>, Asked(query): Asked) -> 
     // Connections are told apart by when they were connected: all of them were before this.
     let since = v.app.clock().micros();
     let ticket = tickets::create(&v.app, &v.setup, idp, &wish).await?;
+    let begun = Begun { connector, since, link: &ticket.link, asked: &asked(&query) };
     let title = t!(v, "connect-title", provider = connector.name);
     let category = format!("/app/integrations/{}", slug(connector.category));
     let page = Page::of(Part::Integrations, title.clone())
@@ -114,10 +117,20 @@ async fn show(v: Visitor, Path(provider): Path<String>, Asked(query): Asked) -> 
         (head(&html! { (title) }, &t!(v, "consent-sub"), &html! {}))
         section.panel { div.pb.stack {
             p { (t!(v, "consent-text", idp = idp.name)) }
-            p { a.btn.pri href=(ticket.url) target="_blank" rel="noreferrer" {
-                (icons::PLUG_CONNECTED) (t!(v, "consent-open", idp = idp.name))
-            } }
-            (waiting(&v, connector, since))
+            div.stack #consent-open {
+                p { a.btn.pri href=(ticket.url) target="_blank" rel="noreferrer" {
+                    (icons::PLUG_CONNECTED) (t!(v, "consent-open", idp = idp.name))
+                } }
+                (disclosure(&t!(v, "consent-stuck"), &html! {
+                    p { (t!(v, "consent-stuck-text")) }
+                    p { span.copybox {
+                        code { (ticket.url) }
+                        button.ibtn.js type="button" data-copy=(ticket.url) aria-label=(t!(v, "copy")) title=(t!(v, "copy")) { (icons::COPY) }
+                    } }
+                    p { a.btn.sm href=(begun.again(&v)) { (t!(v, "consent-again")) } }
+                }))
+            }
+            (begun.waiting(&v))
         } }
     };
     Ok(layout::page(&v, &page, &body))
@@ -126,26 +139,79 @@ async fn show(v: Visitor, Path(provider): Path<String>, Asked(query): Asked) -> 
 async fn wait(v: Visitor, Path(provider): Path<String>, Asked(query): Asked) -> AppResult<Markup> {
     let (connector, _) = find(&v, &provider)?;
     let since: Micros = query.get("since").and_then(|text| text.parse().ok()).unwrap_or(Micros::MAX);
+    let link = query.get("link").unwrap_or_default();
+    let begun = Begun { connector, since, link, asked: &asked(&query) };
     let done =
         v.setup.connections.iter().find(|made| made.provider == connector.id && made.connected_at >= since);
-    let Some(done) = done else { return Ok(waiting(&v, connector, since)) };
-    let id = crate::ids::ConnectionId(done.id);
-    Ok(html! {
-        div role="status" {
+    if let Some(done) = done {
+        let id = ConnectionId(done.id);
+        return Ok(over(&html! {
             p.flex { span.okc { (icons::CHECK) } (t!(v, "done-connected")) }
             p { a.btn.pri href=(v.to(&format!("/app/connections/{id}"))) { (t!(v, "show")) } }
-        }
+        }));
+    }
+    Ok(match tickets::fate(&v.app, &v.setup, link).await? {
+        Fate::Open => begun.waiting(&v),
+        Fate::Refused(refused) => over(&begun.refused(&v, &refused)),
     })
 }
 
-/// Asks again every two seconds; without a script, when the person does.
-fn waiting(v: &Visitor, connector: &Connector, since: Micros) -> Markup {
-    let route = v.to(&format!("/app/consent/{}/wait?since={since}", connector.id));
-    html! {
-        div role="status" hx-get=(route) hx-trigger="load delay:2s" hx-swap="outerHTML" {
-            p.muted.sm { (t!(v, "consent-waiting")) }
-            p.nojs { a.btn.sm href=(v.to(&format!("/app/integrations/{}", slug(connector.category)))) { (t!(v, "show")) } }
+/// What is asked for besides the provider, as it stands in this page's addresses.
+fn asked(query: &Fields) -> String {
+    let mut same = Serializer::new(String::new());
+    for name in ["connection", "optional"] {
+        if let Some(value) = query.get(name) {
+            same.append_pair(name, value);
         }
+    }
+    same.finish()
+}
+
+/// A consent that this page waits for.
+struct Begun<'a> {
+    connector: &'static Connector,
+    since: Micros,
+    link: &'a str,
+    asked: &'a str,
+}
+
+impl Begun<'_> {
+    /// The same once more: a link works once.
+    fn again(&self, v: &Visitor) -> String {
+        v.to(&format!("/app/consent/{}?{}", self.connector.id, self.asked))
+    }
+
+    /// Asks again every two seconds; without a script, when the person does.
+    fn waiting(&self, v: &Visitor) -> Markup {
+        let Self { connector, since, link, asked } = self;
+        let link: String = byte_serialize(link.as_bytes()).collect();
+        let route = v.to(&format!("/app/consent/{}/wait?since={since}&link={link}&{asked}", connector.id));
+        html! {
+            div role="status" hx-get=(route) hx-trigger="load delay:2s" hx-swap="outerHTML" {
+                p.muted.sm { (t!(v, "consent-waiting")) }
+                p.nojs { a.btn.sm href=(v.to(&format!("/app/integrations/{}", slug(connector.category)))) { (t!(v, "show")) } }
+            }
+        }
+    }
+
+    fn refused(&self, v: &Visitor, refused: &Refused) -> Markup {
+        let (title, remedy) = (refused.refusal.title(), refused.refusal.remedy());
+        alarm(
+            title.get(v.lang),
+            &html! {
+                p { (remedy.get(v.lang)) }
+                @if let Some(detail) = &refused.detail { p.sm { bdi { (detail) } } }
+                p.acts { a.btn.sm href=(self.again(v)) { (t!(v, "consent-again")) } }
+            },
+        )
+    }
+}
+
+/// The end of the wait; the link has done its work.
+fn over(outcome: &Markup) -> Markup {
+    html! {
+        div role="status" { (outcome) }
+        div #consent-open hx-swap-oob="true" {}
     }
 }
 

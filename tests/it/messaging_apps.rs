@@ -14,6 +14,7 @@ use crate::support::server::Engine;
 const ALI: &str = "+905321234567";
 const FIRST: &str = "106540352242922";
 const SECOND: &str = "106540352242923";
+const BUSINESS: &str = "102290129340398";
 
 /// Two companies with a number each, and a third that claims the first one's number with another app's secret.
 struct Place {
@@ -48,9 +49,15 @@ impl Place {
     async fn call(&self, values: &[Value]) -> u16 {
         let changes: Vec<_> =
             values.iter().map(|value| json!({"field": "messages", "value": value})).collect();
-        let body = json!({"object": "whatsapp_business_account", "entry": [{"id": "102290129340398", "changes": changes}]});
+        self.call_of((BUSINESS, "sandbox-app-secret"), &changes).await
+    }
+
+    /// A call about a business account, signed with a secret.
+    async fn call_of(&self, (business, secret): (&str, &str), changes: &[Value]) -> u16 {
+        let body =
+            json!({"object": "whatsapp_business_account", "entry": [{"id": business, "changes": changes}]});
         let body = body.to_string();
-        let key = hmac::Key::new(hmac::HMAC_SHA256, b"sandbox-app-secret");
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         let signed: String =
             hmac::sign(&key, body.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let request =
@@ -122,4 +129,65 @@ async fn a_number_that_is_nobodys_or_anothers_changes_nothing(
         api.post("/api/consents/check", asked.clone()).await.expect(200)["items"][0]["allowed"].clone()
     };
     assert_eq!((allowed(&place.second).await, allowed(&place.it.api).await), (json!(false), json!(true)));
+}
+
+/// An automation that sends the good template, and the path that shows it.
+async fn automate(api: &Client) -> String {
+    let automation = json!({"name": "Sipariş hazır", "trigger": {"type": "order.ready"}, "actions": [{
+        "operation": "send_whatsapp", "to": "{{ data.phone }}", "kind": "informational",
+        "whatsapp_template": {"name": "siparis_hazir", "language": "tr", "variables": {"1": "a", "2": "b"}}}]});
+    let made = api.post("/api/automations", automation).await.expect(201);
+    format!("/api/automations/{}", made["id"].as_str().unwrap())
+}
+
+fn warns(automation: &Value) -> bool {
+    let warnings = automation["warnings"].as_array().unwrap();
+    warnings.iter().any(|warning| warning["code"] == "template_not_usable")
+}
+
+#[rstest]
+#[tokio::test]
+async fn news_of_a_template_reach_every_company_of_its_business_account(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let place = Place::start(engine).await;
+    let (first, second) = (automate(&place.it.api).await, automate(&place.second).await);
+    assert!(place.it.sandbox.phones().pause_template(true).await, "Meta's call is answered");
+    place.it.api.wait_for(&first, warns).await;
+    place.second.wait_for(&second, warns).await;
+    assert!(place.it.sandbox.phones().pause_template(false).await);
+    place.it.api.wait_for(&first, |automation| !warns(automation)).await;
+    place.second.wait_for(&second, |automation| !warns(automation)).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn news_of_a_template_that_are_forged_or_anothers_are_not_looked_into(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let place = Place::start(engine).await;
+    let (first, second) = (automate(&place.it.api).await, automate(&place.second).await);
+    place.it.sandbox.phones().set_callback(Vendor::Whatsapp, None);
+    place.it.sandbox.phones().pause_template(true).await;
+    let looks = || place.it.sandbox.phones().template_looks();
+    let before = looks();
+    let update = json!({"field": "message_template_status_update", "value": {"event": "PAUSED",
+        "message_template_name": "siparis_hazir", "message_template_language": "tr"}});
+    let update = [update];
+    // A business account that nobody has connected; a secret of no app; one that only the third company believes, which
+    // sends no template.
+    assert_eq!(place.call_of(("999999999999999", "sandbox-app-secret"), &update).await, 200);
+    assert_eq!(place.call_of((BUSINESS, "baska-bir-sir"), &update).await, 200);
+    assert_eq!(place.call_of((BUSINESS, "baska-uygulamanin-sirri"), &update).await, 200);
+    // Messages of a number say nothing of templates, whatever else stands in them.
+    assert_eq!(place.call(&[status(FIRST, "wamid.x", "message_template_status_update")]).await, 200);
+    // The address is the platform's only with its own proof.
+    let forged = format!("{}x", place.path);
+    let request = place.it.api.request(Method::POST, &forged).header("content-type", "application/json");
+    assert_eq!(place.it.api.send(request.body("{}")).await.status, 404);
+    // What is believed is looked into, by those whose account it is, and only now.
+    assert_eq!(place.call_of((BUSINESS, "sandbox-app-secret"), &update).await, 200);
+    place.it.api.wait_for(&first, warns).await;
+    place.second.wait_for(&second, warns).await;
+    assert_eq!(looks(), before + 2);
 }

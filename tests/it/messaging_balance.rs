@@ -116,3 +116,30 @@ async fn an_account_that_runs_low_says_so_while_messages_still_go_out(
     assert_eq!(connection(&it.api, "iletimerkezi").await["status"], "active");
     assert_eq!(it.sandbox.phones().credit(), Some(149));
 }
+
+#[rstest]
+#[tokio::test]
+async fn what_waits_for_money_goes_out_by_itself_and_once_when_the_account_is_filled(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut it = start(engine, &["iletimerkezi"]).await;
+    it.sandbox.phones().set_broke(true);
+    let single = send(&it.api, sms("+905321234567", "Siparişiniz hazır")).await;
+    let task = batch(&it, 4).await;
+    let waits = |found: &Value| {
+        let items = found["items"].as_array().unwrap();
+        items.len() == 5 && items.iter().all(|delivery| delivery["reason"] == "insufficient_balance")
+    };
+    it.api.wait_for("/api/deliveries?state=scheduled&channel=sms", waits).await;
+    assert_eq!(it.sandbox.phones().total(), 0);
+    // The look soon after a start is that of every ten minutes.
+    assert!(it.server.terminate().await.success());
+    it.sandbox.phones().set_broke(false);
+    it.server.restart().await;
+    // Nobody tests the connection, retries or presses anything.
+    taken(&it, 5).await;
+    it.in_state(&single, "sent").await;
+    it.api.wait_for(&format!("/api/tasks/{task}"), |task| task["state"] == "done").await;
+    assert_eq!(connection(&it.api, "iletimerkezi").await["status"], "active");
+    assert_eq!(it.sandbox.phones().total(), 5);
+}

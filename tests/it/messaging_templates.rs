@@ -1,4 +1,5 @@
 //! Templates that the vendor holds back after an automation was saved: the automation says so, and when it is over.
+//! Messages that name a template which their account does not have so are refused before anything is queued.
 
 use rstest::rstest;
 use santral_sandbox::phones::Vendor;
@@ -6,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::PATIENCE;
 use crate::support::connected::Connected;
-use crate::support::phones::{start, taken};
+use crate::support::phones::{account, send, start, taken};
 use crate::support::server::Engine;
 
 /// A company whose automation sends a good template, and a webhook that hears of automations.
@@ -83,4 +84,103 @@ async fn a_template_that_the_vendor_refuses_warns_where_nobody_calls(
     let path = format!("/api/automations/{id}");
     it.api.wait_for(&path, |automation| codes(automation) == ["template_not_usable"]).await;
     assert_eq!(news(&it, 1).await["type"], "automation.warning");
+}
+
+const ALI: &str = "+905321234567";
+
+fn message(name: &str, language: &str, variables: Value) -> Value {
+    json!({"channel": "whatsapp", "to": ALI, "kind": "informational",
+        "whatsapp_template": {"name": name, "language": language, "variables": variables}})
+}
+
+/// What is wrong with a template, by place and code.
+fn wrong(place: &str, code: &str) -> Vec<(String, String)> {
+    vec![(format!("/whatsapp_template{place}"), code.to_owned())]
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_message_names_a_template_that_its_account_has_and_fills_all_its_places(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let it = start(engine, &["whatsapp"]).await;
+    let good = json!({"1": "Ali", "2": "S-1"});
+    let cases = [
+        (message("baska", "tr", good.clone()), wrong("/name", "template_unknown")),
+        (message("siparis_hazir", "en", good.clone()), wrong("/language", "template_language")),
+        (message("siparis_hazir", "tr", json!({"1": "Ali"})), wrong("/variables", "template_variables")),
+        (message("siparis_hazir", "tr", json!({})), wrong("/variables", "template_variables")),
+        (
+            message(
+                "siparis_hazir",
+                "tr",
+                json!({"1": "Ali", "2": "S-1", "media.image": "https://f.example/a.png"}),
+            ),
+            wrong("/variables", "template_variables"),
+        ),
+        (message("siparis_hazir", "tr", json!({"1": "Ali", "2": "  "})), wrong("/variables/2", "required")),
+    ];
+    for (message, wrong) in cases {
+        assert_eq!(it.api.post("/api/messages", message.clone()).await.refused(), wrong, "{message}");
+        // So is each of many, once for all.
+        let mut many = message;
+        many.as_object_mut().unwrap().remove("to");
+        many["recipients"] = json!([{"to": ALI}, {"to": "+905321234568"}]);
+        assert_eq!(it.api.post("/api/messages/batch", many).await.refused(), wrong);
+    }
+    let lacking =
+        it.api.post("/api/messages", message("siparis_hazir", "tr", json!({"2": "S-1", "ad": "Ali"}))).await;
+    let lacking = lacking.expect(422);
+    assert_eq!(
+        lacking["errors"][0]["detail"],
+        "Şablonun şu alanları doldurulmamış: 1. Şablonda şu alanlar yok: ad."
+    );
+    let none = it.api.get("/api/deliveries?channel=whatsapp").await.expect(200);
+    assert_eq!(none["items"], json!([]));
+    let id = send(&it.api, message("siparis_hazir", "tr", good)).await;
+    assert_eq!(taken(&it, 1).await.text, "Merhaba Ali, S-1 numaralı siparişiniz hazır.");
+    it.in_state(&id, "sent").await;
+    // One that is held back may be let go by then: its vendor has the last word.
+    let held_back = send(&it.api, message("durdurulmus", "tr", json!({"1": "Ali", "2": "S-1"}))).await;
+    assert_eq!(it.in_state(&held_back, "failed").await["reason"], "template_paused");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_template_may_be_named_by_its_vendors_id(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let it = start(engine, &["twilio_whatsapp"]).await;
+    let id = "HX00112233445566778899aabbccddeeff";
+    let lacking = it.api.post("/api/messages", message(id, "tr", json!({"1": "Ali"}))).await;
+    assert_eq!(lacking.refused(), wrong("/variables", "template_variables"));
+    let unknown = message("HXffffffffffffffffffffffffffffffff", "tr", json!({"1": "Ali", "2": "S-1"}));
+    assert_eq!(it.api.post("/api/messages", unknown).await.refused(), wrong("/name", "template_unknown"));
+    for name in [id, "siparis_hazir"] {
+        send(&it.api, message(name, "tr", json!({"1": "Ali", "2": "S-1"}))).await;
+    }
+    taken(&it, 2).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn where_the_vendor_cannot_tell_its_templates_a_message_is_taken_as_it_is(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let it = start(engine, &["whatsapp"]).await;
+    it.sandbox.phones().refuse_templates(true);
+    let unknown = message("baska", "tr", json!({"1": "Ali", "2": "S-1"}));
+    let id = send(&it.api, unknown.clone()).await;
+    assert_eq!(it.in_state(&id, "failed").await["reason"], "template_unknown");
+    // Another account, whose vendor answers again, is asked anew.
+    it.sandbox.phones().refuse_templates(false);
+    let mut other = account("whatsapp");
+    other["label"] = "ikinci".into();
+    other["settings"]["phone_number_id"] = "106540352242923".into();
+    let all = it.api.put("/api/integrations", json!({"integrations": [other]})).await.expect(200);
+    let item = all["items"].as_array().unwrap().iter().find(|item| item["provider"] == "whatsapp").unwrap();
+    let second = item["connections"].as_array().unwrap().iter().find(|one| one["label"] == "ikinci").unwrap();
+    let mut by_second = unknown;
+    by_second["connection"] = second["id"].clone();
+    assert_eq!(it.api.post("/api/messages", by_second).await.refused(), wrong("/name", "template_unknown"));
 }

@@ -11,7 +11,6 @@ use santral_sandbox::vendors::webhook::{Webhook as Receiver, WebhookAction, Webh
 use santral_sandbox::{Sandbox, SandboxConfig};
 use serde_json::json;
 use sqlx::{Connection, PgConnection, Row};
-use tokio::task::spawn_blocking;
 
 use crate::support::client::Client;
 use crate::support::load::{Load, automation, post_event, webhook_action};
@@ -203,40 +202,4 @@ async fn a_transaction_pooler_is_refused_with_the_remedy_and_a_session_pooler_wo
     load.post(20).await;
     let receiver = sandbox.webhook("crm").unwrap();
     assert!(load.arrives(TAKEN_OVER_WITHIN, || receiver.report().ids.into_keys().collect()).await);
-}
-
-#[tokio::test]
-async fn while_postgresql_is_away_nothing_is_accepted_and_afterwards_everything_accepted_goes_out() {
-    let postgres = spawn_blocking(Postgres::own).await.unwrap();
-    let database = postgres.database().await;
-    let server = Server::start_on(&database, |_| {}).await;
-    let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
-    let load = Load::on(&server, &sandbox, 4, &webhook_action()).await;
-    let receiver = sandbox.webhook("crm").unwrap();
-    let pouring = load.pour(16);
-    for round in 0..2 {
-        load.more(40).await;
-        let stopped = postgres.clone();
-        spawn_blocking(move || stopped.stop_immediate()).await.unwrap();
-        for attempt in 0..2 {
-            let answer = post_event(&load.companies()[0], &format!("away-{round}-{attempt}")).await.unwrap();
-            assert_eq!((answer.status, answer.code()), (503, "unavailable"), "{answer:?}");
-            assert!(answer.headers.contains_key("retry-after"));
-        }
-        assert_eq!(server.platform().get("/readyz").await.status, 503);
-        let started = postgres.clone();
-        spawn_blocking(move || started.start()).await.unwrap();
-        let ready =
-            within(Duration::from_secs(30), async || server.platform().get("/readyz").await.status == 200);
-        assert!(ready.await, "it is not ready again in time:\n{}", server.log().join("\n"));
-    }
-    load.more(40).await;
-    drop(pouring);
-    let arrived = load.arrives(Duration::from_secs(30), || receiver.report().ids.into_keys().collect()).await;
-    let taken: BTreeSet<String> = receiver.report().ids.into_keys().collect();
-    let lost: Vec<_> = load.deliveries().difference(&taken).cloned().collect();
-    let all = load.deliveries().len();
-    assert!(arrived, "{} of {all} were not delivered in time: {lost:?}", lost.len());
-    println!("{all} acknowledged, {} refused for a while", load.refused());
-    load.settles(TAKEN_OVER_WITHIN).await;
 }

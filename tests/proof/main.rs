@@ -20,6 +20,8 @@ mod guard;
 #[cfg(test)]
 mod knobs;
 #[cfg(test)]
+mod outage;
+#[cfg(test)]
 mod planted;
 #[cfg(test)]
 mod refresh;
@@ -31,6 +33,8 @@ mod secrets;
 mod simulated;
 #[cfg(test)]
 mod slow;
+#[cfg(test)]
+mod thousand;
 #[cfg(test)]
 mod verdict;
 #[cfg(test)]

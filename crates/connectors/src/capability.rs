@@ -52,6 +52,9 @@ pub trait ListTemplates: Send + Sync {
 pub struct VendorTemplate {
     /// What an automation names: Meta's template name, Twilio's friendly name.
     pub name: String,
+    /// The vendor's own id, where a message may name that instead: Twilio's `HX…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// As the vendor writes it: `tr`, `en_US`.
     pub language: String,
     pub status: TemplateStatus,
@@ -156,17 +159,34 @@ pub trait ReadCallback: Send + Sync {
     /// [`CallbackRefused`]; nothing of the call may be believed then.
     fn read(&self, cx: &CallbackCx<'_>, request: &CallbackRequest<'_>) -> Result<Callback, CallbackRefused>;
 
-    /// The vendor accounts that a call to an address shared by many companies is about: values of the setting
-    /// [`ReadCallback::route_setting`]. Nothing is proven yet: `read` it for each connection so found; each gives
-    /// only its own part.
-    fn routes(&self, _request: &CallbackRequest<'_>) -> Vec<String> {
+    /// Whom a call to an address shared by many companies is about. Nothing is proven yet: `read` it for each connection
+    /// so found; each gives only its own part.
+    fn routes(&self, _request: &CallbackRequest<'_>) -> Vec<Route> {
         Vec::new()
     }
 
-    /// The setting that tells companies apart behind one shared address, where the vendor works so.
-    fn route_setting(&self) -> Option<&'static str> {
+    /// The settings that tell companies apart behind one shared address, where the vendor works so.
+    fn route_settings(&self) -> Option<RouteSettings> {
         None
     }
+}
+
+/// Whom a part of a call is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Route {
+    /// The value of [`RouteSettings::account`].
+    Account(String),
+    /// The value of [`RouteSettings::holder`].
+    Holder(String),
+}
+
+/// Which settings name a connection's place at its vendor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteSettings {
+    /// What sends and receives: a phone number's id.
+    pub account: &'static str,
+    /// What several of those belong to: a business account's id.
+    pub holder: &'static str,
 }
 
 /// What reading a callback may look at.

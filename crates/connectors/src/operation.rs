@@ -177,8 +177,8 @@ pub struct WhatsappTemplate {
     pub name: String,
     /// As the vendor writes it: `tr`, `en_US`.
     pub language: String,
-    /// By place: `1`, `2`, … or a name for the body, `header.1` for the header, `button.0` for the end of the address
-    /// of the first button.
+    /// By place: `1`, `2`, … or a name for the body, `header.1` for the header, `media.image` (`video`, `document`) for
+    /// the address of what the header shows, `button.0` for the end of the address of the first button.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
 }

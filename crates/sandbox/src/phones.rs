@@ -8,7 +8,7 @@ mod message;
 mod outgoing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,6 +38,10 @@ pub struct Phones {
     credit: Mutex<Option<u64>>,
     /// WhatsApp's good template is held back.
     paused: AtomicBool,
+    /// WhatsApp does not tell its templates.
+    silent: AtomicBool,
+    /// How often WhatsApp was asked for its templates.
+    looks: AtomicU64,
     receipts: Option<Duration>,
 }
 
@@ -52,6 +56,8 @@ impl Phones {
             writers: Mutex::default(),
             credit: Mutex::default(),
             paused: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
+            looks: AtomicU64::new(0),
             receipts,
         }
     }
@@ -189,6 +195,22 @@ impl Phones {
             Some(url) => crate::vendors::template_changed(paused).post(&url).await,
             None => false,
         }
+    }
+
+    /// Lets WhatsApp tell its templates no more, or again.
+    pub fn refuse_templates(&self, refuse: bool) {
+        self.silent.store(refuse, Ordering::Relaxed);
+    }
+
+    /// How often WhatsApp was asked for its templates.
+    pub fn template_looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
+    /// Somebody asks for the templates; whether they are told.
+    pub(crate) fn tells_templates(&self) -> bool {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        !self.silent.load(Ordering::Relaxed)
     }
 
     /// Orders a fault of one vendor's HTTP side.

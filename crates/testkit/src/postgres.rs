@@ -48,9 +48,28 @@ impl Postgres {
     /// # Errors
     /// With the remedy when PostgreSQL is not installed, else with the end of its log.
     pub fn start(settings: &str, folder: Option<&Path>) -> io::Result<Self> {
+        Self::start_under(Command::new("sh"), settings, folder)
+    }
+
+    /// As [`Self::start`], on a file system of its own with so many MB, which ends with the server. It is made in a
+    /// namespace of its own, in which the server runs as a user that is not root.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_on_disk_of(megabytes: u32) -> io::Result<Self> {
+        let mut shell = Command::new("unshare");
+        shell.args(["--user", "--map-root-user", "--mount", "sh", "-c"]).arg(format!(
+            "mount -t tmpfs -o size={megabytes}m,mode=1777 tmpfs /mnt && \
+             exec unshare --user --map-user=nobody --map-group=nogroup sh \"$@\""
+        ));
+        shell.arg("sh");
+        Self::start_under(shell, "min_wal_size = 32MB\nmax_wal_size = 32MB", Some(Path::new("/mnt")))
+    }
+
+    fn start_under(shell: Command, settings: &str, folder: Option<&Path>) -> io::Result<Self> {
         let port = free_port()?;
         let binaries = binaries().ok_or_else(|| io::Error::other(REMEDY))?;
-        let mut guardian = Guardian::spawn(&binaries, port, settings, folder)?;
+        let mut guardian = Guardian::spawn(shell, &binaries, port, settings, folder)?;
         let answer = guardian.answer()?;
         let folder = answer.strip_prefix("folder ").map(PathBuf::from);
         let folder = folder.ok_or_else(|| io::Error::other(answer))?;
@@ -87,9 +106,16 @@ impl Postgres {
         self.order("start", "started")
     }
 
-    /// Where its files are, while it lives.
+    /// Where its files are, while it lives, as it sees them.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// A file of the server's file system as this process sees it.
+    pub fn seen_from_outside(&self, path: &Path) -> PathBuf {
+        let guardian = self.guardian.lock().unwrap_or_else(PoisonError::into_inner);
+        let root = PathBuf::from(format!("/proc/{}/root", guardian.process.id()));
+        root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
     fn order(&self, command: &str, expected: &str) -> io::Result<()> {
@@ -98,9 +124,14 @@ impl Postgres {
 }
 
 impl Guardian {
-    fn spawn(binaries: &Path, port: u16, settings: &str, folder: Option<&Path>) -> io::Result<Self> {
+    fn spawn(
+        mut command: Command,
+        binaries: &Path,
+        port: u16,
+        settings: &str,
+        folder: Option<&Path>,
+    ) -> io::Result<Self> {
         // The script is also its own `$0`, so that it can hand itself to another user without a file.
-        let mut command = Command::new("sh");
         command.args(["-c", GUARDIAN, GUARDIAN]).arg(binaries).args([&port.to_string(), settings]);
         if let Some(folder) = folder {
             command.env("TMPDIR", folder);

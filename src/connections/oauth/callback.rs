@@ -14,7 +14,7 @@ use super::exchange::{self, Granted};
 use super::refusal::{Refusal, Refused};
 use super::token::{FlowToken, cookie_name, parse};
 use super::wish::Wish;
-use super::{apps, store};
+use super::{apps, store, tickets};
 use crate::app::App;
 use crate::companies::setup::Setup;
 use crate::db;
@@ -96,6 +96,9 @@ pub async fn finish(app: &App, idp: &'static Idp, query: &str, headers: &HeaderM
                 company = %setup.id, idp = idp.id, code = refused.refusal.code(), detail = refused.detail,
                 "a consent came to nothing"
             );
+            if let Err(error) = tickets::tell(app, &setup, &wish, &refused).await {
+                tracing::warn!(code = error.code.as_str(), "whoever gave out the link was not told");
+            }
             Err(Refused { back, ..refused })
         }
     }

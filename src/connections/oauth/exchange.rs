@@ -8,6 +8,7 @@ use santral_connectors::idp::{
     self, Account, AccountFrom, CodeExchange, Idp, RefusalKind, Tokens, read_account, read_id_token,
     read_tokens,
 };
+use santral_connectors::{Connector, REGISTRY};
 
 use super::callback::{internal, plain};
 use super::redirect_uri;
@@ -112,9 +113,23 @@ pub(super) fn missing<'a>(
     scopes: &[String],
     wanted: impl IntoIterator<Item = &'a str>,
 ) -> Result<(), Refused> {
-    let missing: Vec<&str> = wanted.into_iter().filter(|scope| !idp.has_scope(scopes, scope)).collect();
+    let missing: Vec<String> = wanted
+        .into_iter()
+        .filter(|scope| !idp.has_scope(scopes, scope))
+        .map(|scope| named(idp, scope))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Refused { refusal: Refusal::ScopeMissing, detail: Some(missing.join(" ")), back: None })
+    Err(Refused { refusal: Refusal::ScopeMissing, detail: Some(missing.join(", ")), back: None })
+}
+
+/// A scope with the service that needs it: nobody knows the address alone.
+fn named(idp: &Idp, scope: &str) -> String {
+    let needs = |connector: &&Connector| {
+        connector.auth.oauth().is_some_and(|oauth| oauth.idp.id == idp.id && oauth.scopes.contains(&scope))
+    };
+    let services: Vec<&str> =
+        REGISTRY.iter().copied().filter(needs).map(|connector| connector.name).collect();
+    if services.is_empty() { scope.to_owned() } else { format!("{} ({scope})", services.join(", ")) }
 }

@@ -71,6 +71,11 @@ impl Refusal {
         Self::Internal,
     ];
 
+    /// The one of a code.
+    pub fn of(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|refusal| refusal.code() == code)
+    }
+
     pub const fn code(self) -> &'static str {
         match self {
             Self::Malformed => "callback_malformed",
@@ -287,6 +292,7 @@ mod tests {
         let codes: HashSet<_> = Refusal::ALL.iter().map(|refusal| refusal.code()).collect();
         assert_eq!(codes.len(), Refusal::ALL.len());
         for refusal in Refusal::ALL {
+            assert_eq!(Refusal::of(refusal.code()), Some(refusal));
             for text in [refusal.title(), refusal.remedy()] {
                 assert!(!text.tr.is_empty() && text.tr != text.en && !text.tr.contains("  "));
             }

@@ -53,6 +53,19 @@ pub struct Wish {
     /// back must be the session's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_window: bool,
+    /// The one-time link that it began with, as [`TicketView::link`](super::tickets::TicketView) names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// Why nothing came of it; written at the link, whose giver waits to hear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Told>,
+}
+
+/// A refusal as it is kept: its code, and what is known besides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    pub code: String,
+    pub detail: Option<String>,
 }
 
 /// The provider, if it is connected by consent at this idp.
@@ -127,6 +140,8 @@ impl Wish {
             optional: asked.optional,
             session: None,
             in_window: false,
+            link: None,
+            refused: None,
         })
     }
 

@@ -46,6 +46,11 @@ impl Client {
         Self { key: key.to_owned(), company: None, ..self.clone() }
     }
 
+    /// The same key at another node.
+    pub fn at(&self, base: String) -> Self {
+        Self { base, ..self.clone() }
+    }
+
     /// The same key, acting for a company: its id, or `ext:` and its external id.
     pub fn acting_for(&self, company: &str) -> Self {
         Self { company: Some(company.to_owned()), ..self.clone() }

@@ -104,6 +104,12 @@ impl Load {
         }
     }
 
+    /// The same load through another node: what is posted there counts with the rest.
+    pub fn through(&self, server: &Server) -> Self {
+        let companies = self.companies.iter().map(|api| api.at(server.url())).collect();
+        Self { companies, ..self.clone() }
+    }
+
     /// From now on every acknowledgement is on disk before the next request is made.
     pub fn write_down(&mut self, path: &Path) {
         self.ledger = Some(Ledger::open(path).unwrap());
@@ -205,14 +211,36 @@ impl Load {
         );
     }
 
-    /// Whether everything acknowledged is in `taken` within the limit; the receivers are asked, not the server.
+    /// Whether everything acknowledged comes to be in `taken`, and each time within the limit something more; the
+    /// receivers are asked, not the server.
     pub async fn arrives(&self, limit: Duration, taken: impl Fn() -> BTreeSet<String>) -> bool {
-        within(limit, async || self.deliveries().is_subset(&taken())).await
+        let wanted = self.deliveries();
+        let missing = || wanted.difference(&taken()).count();
+        let mut left = missing();
+        while left > 0 {
+            let before = left;
+            let goes_on = within(limit, async || {
+                left = missing();
+                left < before
+            });
+            if !goes_on.await {
+                return false;
+            }
+        }
+        true
     }
 
     /// The deliveries of all companies that are in `state`.
     pub async fn in_state(&self, state: &str) -> BTreeSet<String> {
         self.attempts_in_state(state).await.into_keys().collect()
+    }
+
+    async fn unsettled(&self) -> BTreeSet<String> {
+        let mut left = BTreeSet::new();
+        for state in ["queued", "sending", "scheduled"] {
+            left.append(&mut self.in_state(state).await);
+        }
+        left
     }
 
     /// The deliveries of all companies that are in `state`, each with the number of its last attempt.
@@ -235,18 +263,21 @@ impl Load {
         found
     }
 
-    /// Waits until the server says of everything it has that it is over.
+    /// Waits until the server says of everything it has that it is over, and each time within the limit of something.
     pub async fn settles(&self, limit: Duration) {
-        let mut left = BTreeSet::new();
-        let settled = within(limit, async || {
-            left.clear();
-            for state in ["queued", "sending", "scheduled"] {
-                left.append(&mut self.in_state(state).await);
+        let mut left = self.unsettled().await;
+        loop {
+            if left.is_empty() {
+                return;
             }
-            left.is_empty()
-        });
-        if settled.await {
-            return;
+            let before = left.len();
+            let goes_on = within(limit, async || {
+                left = self.unsettled().await;
+                left.len() < before
+            });
+            if !goes_on.await {
+                break;
+            }
         }
         let mut shown = Vec::new();
         for api in self.companies() {

@@ -1,6 +1,6 @@
 //! The PostgreSQL server of the test process: started on first use, one empty database per test.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 pub use santral_testkit::Database;
@@ -22,6 +22,11 @@ impl Postgres {
         Self(Arc::new(santral_testkit::Postgres::start("", None).unwrap()))
     }
 
+    /// As [`Self::own`], on a disk of its own that is soon full.
+    pub fn on_disk_of(megabytes: u32) -> Self {
+        Self(Arc::new(santral_testkit::Postgres::start_on_disk_of(megabytes).unwrap()))
+    }
+
     /// A fresh, empty database.
     pub async fn database(&self) -> Database {
         let server = self.0.clone();
@@ -38,8 +43,19 @@ impl Postgres {
         self.0.start_again().unwrap();
     }
 
+    /// Starts again if it has ended by itself.
+    pub fn start_if_ended(&self) {
+        // The one that goes on living says that it does.
+        let _ = self.0.start_again();
+    }
+
     /// Where its files are, while it lives.
     pub fn folder(&self) -> &Path {
         self.0.folder()
+    }
+
+    /// A new file in its folder, seen from outside.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.seen_from_outside(&self.folder().join(name))
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rstest::rstest;
 use santral::clock::Micros;
 use santral::db;
-use santral::grants::{EXTEND_EVERY, LEASE_LASTS, LEASE_MARGIN};
+use santral::grants::{EXTEND_EVERY, LEASE_LASTS, LEASE_MARGIN, VENDOR_DEADLINE};
 use santral::ids::CompanyId;
 use santral::store::grants::{self, Put};
 use uuid::Uuid;
@@ -34,6 +34,8 @@ enum Careless {
     ForgetsToExtend,
     /// Stores what it got over whatever has come meanwhile.
     StoresOverNewer,
+    /// Does not wait for an answer that takes half a minute.
+    GivesUpEarly,
 }
 
 /// Where a caller is on its way to a token after the version `than`.
@@ -261,12 +263,19 @@ impl World {
         Ok(())
     }
 
-    /// The vendor gets the request now; its answer comes within a minute.
+    /// The vendor gets the request now; its answer comes within a minute, if it is waited for.
     fn ask(&mut self, index: usize, (version, refresh): (i64, u64)) {
         let answer = self.vendor.refresh(refresh, self.now);
         let longest = Duration::from_secs(if self.dice.chance(30) { 60 } else { 2 });
-        let at = self.now + self.dice.time(longest);
+        let takes = self.dice.time(longest);
         self.note(index, &format!("asks with token {refresh}, answered {answer:?}"));
+        let early = self.careless == Careless::GivesUpEarly;
+        if takes > micros(if early { Duration::from_secs(30) } else { VENDOR_DEADLINE }) {
+            self.note(index, "gives up");
+            self.callers[index].stage = Stage::Idle;
+            return;
+        }
+        let at = self.now + takes;
         self.callers[index].stage = Stage::Asked { version, answer, at, extended: self.now };
     }
 
@@ -373,7 +382,8 @@ async fn every_careless_caller_is_found(
         Careless::IgnoresTheLease,
         Careless::AsksLate,
         Careless::ForgetsToExtend,
-        Careless::StoresOverNewer
+        Careless::StoresOverNewer,
+        Careless::GivesUpEarly
     )]
     careless: Careless,
 ) {

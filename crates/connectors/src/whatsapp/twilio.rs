@@ -191,6 +191,7 @@ fn template(content: &Value) -> Option<VendorTemplate> {
     };
     Some(VendorTemplate {
         name: field("friendly_name").or_else(|| field("sid"))?,
+        id: field("sid"),
         language: field("language")?,
         status,
         category: approval("category"),

@@ -66,6 +66,9 @@ async fn number(headers: HeaderMap, Path(id): Path<String>) -> Response {
 }
 
 async fn templates(State(app): State<App>, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    if !app.phones.tells_templates() {
+        return refused(StatusCode::SERVICE_UNAVAILABLE, 2, "Service temporarily unavailable");
+    }
     stranger(&headers, id == BUSINESS).unwrap_or_else(|| {
         let one = |name: &str, status: &str| {
             json!({"name": name, "language": "tr", "status": status, "category": "UTILITY",

@@ -13,7 +13,7 @@ use super::{APP_SECRET, BUSINESS_ACCOUNT_ID, PHONE_NUMBER_ID, VERIFY_TOKEN, What
 use crate::call::word;
 use crate::capability::{
     Callback, CallbackAnswer, CallbackCx, CallbackRefused, CallbackRequest, Inbound, InboundKind,
-    MessageState, ReadCallback, Status,
+    MessageState, ReadCallback, Route, RouteSettings, Status,
 };
 use crate::text::phone::from_international;
 
@@ -38,16 +38,19 @@ impl ReadCallback for WhatsappCloud {
         Ok(Callback { statuses, inbound, answer: CallbackAnswer::ok(), confirmed: true, templates_changed })
     }
 
-    fn routes(&self, request: &CallbackRequest<'_>) -> Vec<String> {
+    /// Messages belong to a number, templates to a business account and no number.
+    fn routes(&self, request: &CallbackRequest<'_>) -> Vec<Route> {
         let call: Value = serde_json::from_slice(request.body).unwrap_or_default();
-        let mut ids: Vec<String> = values(&call).filter_map(number_id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        ids
+        let mut routes: Vec<_> = values(&call).filter_map(number_id).map(Route::Account).collect();
+        let told = list(&call, "entry").iter().filter(|entry| is_about_templates(entry));
+        routes.extend(told.filter_map(account_id).map(Route::Holder));
+        routes.sort_unstable();
+        routes.dedup();
+        routes
     }
 
-    fn route_setting(&self) -> Option<&'static str> {
-        Some(PHONE_NUMBER_ID.key)
+    fn route_settings(&self) -> Option<RouteSettings> {
+        Some(RouteSettings { account: PHONE_NUMBER_ID.key, holder: BUSINESS_ACCOUNT_ID.key })
     }
 }
 
@@ -78,10 +81,21 @@ fn challenge(cx: &CallbackCx<'_>, query: &str) -> Result<Callback, CallbackRefus
 /// Whether something became of a template of this account: `message_template_status_update`, and the quality and
 /// category changes beside it.
 fn tells_of_templates(call: &Value, own: Option<&str>) -> bool {
-    let ours = list(call, "entry").iter().filter(|entry| entry.get("id").and_then(word).as_deref() == own);
-    ours.flat_map(|entry| list(entry, "changes"))
-        .filter_map(|change| change.get("field").and_then(Value::as_str))
-        .any(|field| field.starts_with("message_template_"))
+    list(call, "entry").iter().any(|entry| {
+        let whose = account_id(entry);
+        whose.is_some() && whose.as_deref() == own && is_about_templates(entry)
+    })
+}
+
+fn is_about_templates(entry: &Value) -> bool {
+    let mut fields =
+        list(entry, "changes").iter().filter_map(|change| change.get("field").and_then(Value::as_str));
+    fields.any(|field| field.starts_with("message_template_"))
+}
+
+/// The business account that an entry is of.
+fn account_id(entry: &Value) -> Option<String> {
+    entry.get("id").and_then(word)
 }
 
 /// `sha256=` and the hexadecimal HMAC-SHA256 of the raw body under the app secret.

@@ -237,14 +237,20 @@ impl Perform<SendWhatsapp> for WhatsappCloud {
     }
 }
 
-/// A template with its places filled in: `1` or a name stand in the body, `header.1` in the header, `button.0` at the
-/// end of the address of the first button.
+/// What a header can show instead of a text, by the place that holds its address: `media.image`.
+const MEDIA: [&str; 3] = ["image", "video", "document"];
+
+/// A template with its places filled in: `1` or a name stand in the body, `header.1` in the header, `media.image` is
+/// what the header shows, `button.0` stands at the end of the address of the first button.
 fn filled(template: &WhatsappTemplate) -> Result<Value, Failure> {
     let (mut header, mut body, mut buttons) = (Vec::new(), Vec::new(), BTreeMap::new());
     for (place, text) in in_order(&template.variables) {
         match place.split_once('.') {
             None => body.push(parameter(place, text)),
             Some(("header", place)) => header.push(parameter(place, text)),
+            Some(("media", kind)) if MEDIA.contains(&kind) && is_address(text) => {
+                header.push(json!({"type": kind, kind: {"link": text}}));
+            }
             Some(("button", index)) if index.len() == 1 && index.bytes().all(|b| b.is_ascii_digit()) => {
                 buttons.insert(index, text);
             }
@@ -270,6 +276,10 @@ fn filled(template: &WhatsappTemplate) -> Result<Value, Failure> {
         object.insert("components".to_owned(), components.into());
     }
     Ok(filled)
+}
+
+fn is_address(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
 }
 
 /// `2` before `10`.
@@ -328,6 +338,9 @@ fn template(row: &Value) -> Option<VendorTemplate> {
     };
     let mut variables = places(text_of("BODY"));
     variables.extend(places(text_of("HEADER")).into_iter().map(|place| format!("header.{place}")));
+    let shown = components.iter().filter_map(|one| one.get("format").and_then(Value::as_str));
+    let shown = shown.map(str::to_lowercase).filter(|format| MEDIA.contains(&format.as_str()));
+    variables.extend(shown.map(|format| format!("media.{format}")));
     let buttons = components.iter().find_map(|one| one.get("buttons").and_then(Value::as_array));
     for (index, button) in buttons.into_iter().flatten().enumerate() {
         if button.get("url").and_then(Value::as_str).is_some_and(|url| url.contains("{{")) {
@@ -336,6 +349,7 @@ fn template(row: &Value) -> Option<VendorTemplate> {
     }
     Some(VendorTemplate {
         name: field("name")?,
+        id: None,
         language: field("language")?,
         status,
         category: field("category"),

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::*;
 use crate::capability::{
-    Callback, CallbackRefused, CallbackRequest, InboundKind, MessageState, ReadCallback,
+    Callback, CallbackRefused, CallbackRequest, InboundKind, MessageState, ReadCallback, Route, RouteSettings,
 };
 use crate::failure::{FailureKind, Reason};
 use crate::operation::{MessageKind, RecipientType};
@@ -75,6 +75,8 @@ async fn a_templates_places_go_where_they_belong_in_order() {
 #[case("footer.1")]
 #[case("button.x")]
 #[case("button.10")]
+#[case("media.voice")]
+#[case("media.image")]
 #[tokio::test]
 async fn a_place_that_no_template_has_is_refused(#[case] place: &str) {
     let http = FakeHttp::new();
@@ -247,8 +249,44 @@ fn receipts_and_messages_of_this_number_are_read_and_no_others() {
 
     let routes =
         request(&Method::POST, "", HeaderMap::new(), CALL.as_bytes(), |_, _, r| WhatsappCloud.routes(&r));
-    assert_eq!(routes, ["106540352242922", "999999"]);
-    assert_eq!(WhatsappCloud.route_setting(), Some("phone_number_id"));
+    assert_eq!(routes, ["106540352242922", "999999"].map(|id| Route::Account(id.to_owned())));
+    let settings = RouteSettings { account: "phone_number_id", holder: "business_account_id" };
+    assert_eq!(WhatsappCloud.route_settings(), Some(settings));
+}
+
+#[rstest]
+#[case(r#"{"entry":[{"id":"102290129340398","changes":[{"field":"message_template_status_update","value":{}}]}]}"#, &["102290129340398"], true)]
+// Of another business account, by which no number and no other field is meant.
+#[case(r#"{"entry":[{"id":"7","changes":[{"field":"message_template_quality_update"}]},{"id":"102290129340398","changes":[{"field":"messages"}]}]}"#, &["7"], false)]
+#[case(r#"{"entry":[{"id":7,"changes":[{"field":"message_template_status_update"}]},{"id":"7","changes":[{"field":"message_template_category_update"}]}]}"#, &["7"], false)]
+#[case(r#"{"entry":[{"changes":[{"field":"message_template_status_update"}]},{"id":{},"changes":{}},null,7]}"#, &[], false)]
+#[case(r#"{"entry":{"id":"102290129340398"}}"#, &[], false)]
+fn news_of_templates_go_to_their_business_account(
+    #[case] call: &str,
+    #[case] accounts: &[&str],
+    #[case] ours: bool,
+) {
+    let routes =
+        request(&Method::POST, "", HeaderMap::new(), call.as_bytes(), |_, _, r| WhatsappCloud.routes(&r));
+    let expected: Vec<_> = accounts.iter().map(|id| Route::Holder((*id).to_owned())).collect();
+    assert_eq!(routes, expected);
+    assert_eq!(read(call.as_bytes(), &sign(call.as_bytes())).unwrap().templates_changed, ours);
+}
+
+#[tokio::test]
+async fn a_header_shows_what_its_address_leads_to() {
+    let http = FakeHttp::new().answer(200, TAKEN);
+    send(&message(None, &[("media.image", "https://f.example/a.png"), ("1", "Ali")]), &http).await.unwrap();
+    let header = json!({"type": "header", "parameters": [
+        {"type": "image", "image": {"link": "https://f.example/a.png"}}]});
+    assert_eq!(body(&http).pointer("/template/components/0"), Some(&header));
+    let listed = r#"{"data":[{"name":"a","language":"tr","status":"APPROVED","components":[
+        {"type":"HEADER","format":"DOCUMENT"},{"type":"BODY","text":"Sayın {{ad}}"}]},
+        {"name":"b","language":"tr","status":"APPROVED","components":[{"type":"HEADER","format":7},{"type":"HEADER","format":"LOCATION"}]}]}"#;
+    let http = FakeHttp::new().answer(200, listed);
+    let templates = WhatsappCloud.templates(&account().cx(&http)).await.unwrap();
+    assert_eq!(templates[0].variables, ["ad", "media.document"]);
+    assert_eq!(templates[1].variables, Vec::<String>::new());
 }
 
 #[rstest]
