@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Row as _, Transaction};
 
 use super::postgres::{APP, OWNER};
 use super::{Db, Engine, OpenError, Tx, args, sql};
@@ -85,8 +85,7 @@ pub async fn schema_version(tx: &mut Tx) -> super::Result<i64> {
 }
 
 fn failed(migration: &Migration) -> impl FnOnce(sqlx::Error) -> OpenError {
-    let step = migration.name.to_owned();
-    |cause| OpenError::Migrate { step, cause }
+    step(migration.name)
 }
 
 pub(super) async fn sqlite(db: &Db) -> Result<Vec<i64>, OpenError> {
@@ -123,7 +122,7 @@ pub(super) async fn postgres_where_allowed(
     let missing = missing(&has);
     let Some(first) = missing.first() else { return Ok(()) };
     drop(connection);
-    bring_up(owner, false).await.map(drop).map_err(|error| {
+    bring_up(owner).await.map(drop).map_err(|error| {
         let cause = error.to_string();
         let hint = if owner_is_named { "" } else { " with SANTRAL_DATABASE_OWNER_URL" };
         OpenError::SchemaBehind {
@@ -143,17 +142,27 @@ fn may_not_see(error: sqlx::Error) -> OpenError {
 
 /// Brings the schema up to date and renews every policy, whatever has become of it.
 pub(super) async fn postgres(owner: &PgConnectOptions) -> Result<Vec<i64>, OpenError> {
-    bring_up(owner, true).await
+    let done = bring_up(owner).await?;
+    let mut connection = connect(owner).await?;
+    for table in tables(&mut connection).await? {
+        // One at a time, so that nobody waits for more than one.
+        patiently(async || renew(&mut connection, &table).await).await?;
+    }
+    Ok(done)
+}
+
+async fn bring_up(owner: &PgConnectOptions) -> Result<Vec<i64>, OpenError> {
+    let mut connection = connect(owner).await?;
+    patiently(async || bring_up_once(&mut connection).await).await
 }
 
 /// Migrates while other nodes go on working: whoever waits for a table behind a migration waits for one patience at
 /// most, then the migration gives way, and comes back.
-async fn bring_up(owner: &PgConnectOptions, renew: bool) -> Result<Vec<i64>, OpenError> {
-    let mut connection = connect(owner).await?;
+async fn patiently<T>(mut migrate: impl AsyncFnMut() -> Result<T, OpenError>) -> Result<T, OpenError> {
     let mut left = TRIES;
     loop {
         left -= 1;
-        match bring_up_once(&mut connection, renew).await {
+        match migrate().await {
             Err(OpenError::Migrate { step, cause }) if left > 0 && stands_in_the_way(&cause) => {
                 tracing::info!(step, "the tables to be migrated are in use: trying again");
                 // Not in step with what was in the way.
@@ -171,23 +180,10 @@ fn stands_in_the_way(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code == LOCK_NOT_AVAILABLE || code == DEADLOCK_DETECTED)
 }
 
-/// With `renew`, every policy is made anew. A server that starts beside others leaves alone what is as it should be:
-/// renewing locks each table.
-async fn bring_up_once(connection: &mut PgConnection, renew: bool) -> Result<Vec<i64>, OpenError> {
-    let step = |name: &str| {
-        let step = name.to_owned();
-        move |cause| OpenError::Migrate { step, cause }
-    };
-    let mut tx = connection.begin().await?;
-    run(&mut tx, format!("select pg_advisory_xact_lock({LOCK})")).await.map_err(step("lock"))?;
-    run(&mut tx, format!("set local lock_timeout = {PATIENCE_MILLIS}")).await.map_err(step("lock"))?;
-    run(&mut tx, roles()).await.map_err(step("roles"))?;
-    run(&mut tx, schema()).await.map_err(step("schema"))?;
+/// One attempt, in one transaction. Policies that are as they should be are left alone: renewing locks their tables.
+async fn bring_up_once(connection: &mut PgConnection) -> Result<Vec<i64>, OpenError> {
+    let mut tx = as_owner(connection).await?;
     let has = applied(&mut tx).await?;
-    if !renew && missing(&has).is_empty() {
-        tx.commit().await?;
-        return Ok(Vec::new());
-    }
     let mut done = Vec::new();
     for migration in missing(&has) {
         run(&mut tx, migration.postgres.to_owned()).await.map_err(failed(migration))?;
@@ -198,9 +194,42 @@ async fn bring_up_once(connection: &mut PgConnection, renew: bool) -> Result<Vec
             .await?;
         done.push(migration.version);
     }
-    run(&mut tx, policies(renew)).await.map_err(step("policies"))?;
+    if !done.is_empty() {
+        run(&mut tx, policies(None)).await.map_err(step("policies"))?;
+    }
     tx.commit().await?;
     Ok(done)
+}
+
+/// Makes a table's policy anew.
+async fn renew(connection: &mut PgConnection, table: &str) -> Result<(), OpenError> {
+    let mut tx = as_owner(connection).await?;
+    run(&mut tx, policies(Some(table))).await.map_err(step("policies"))?;
+    Ok(tx.commit().await?)
+}
+
+/// A transaction of the schema's owner, alone among those who migrate, that waits for no table for long.
+async fn as_owner(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, OpenError> {
+    let mut tx = connection.begin().await?;
+    run(&mut tx, format!("select pg_advisory_xact_lock({LOCK})")).await.map_err(step("lock"))?;
+    run(&mut tx, format!("set local lock_timeout = {PATIENCE_MILLIS}")).await.map_err(step("lock"))?;
+    run(&mut tx, roles()).await.map_err(step("roles"))?;
+    run(&mut tx, schema()).await.map_err(step("schema"))?;
+    Ok(tx)
+}
+
+fn step(name: &str) -> impl FnOnce(sqlx::Error) -> OpenError {
+    let step = name.to_owned();
+    |cause| OpenError::Migrate { step, cause }
+}
+
+async fn tables(connection: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    let rows = sqlx::query(
+        "select relname::text from pg_class where relnamespace = 'santral'::regnamespace and relkind in ('r', 'p')",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
@@ -284,9 +313,12 @@ fn schema() -> String {
 ///
 /// A table with a `company_id` shows the rows of the scope's companies. System tables (`companies`, `jobs`, `tasks`,
 /// `vendor_accounts`) show them too, and all rows to the system scope. Tables of neither kind belong to the system scope alone. An unset or
-/// empty setting is nobody. A policy carries what it was made from, so that one that is right is left alone unless all
-/// are renewed.
-fn policies(renew: bool) -> String {
+/// empty setting is nobody. A policy carries what it was made from, so that one that is right is left alone; that of
+/// `table` is made anew in any case.
+fn policies(table: Option<&str>) -> String {
+    let of =
+        table.map(|table| format!("and c.relname = '{}'", table.replace('\'', "''"))).unwrap_or_default();
+    let renew = table.is_some();
     format!(
         "do $$
          declare t record; scope text;
@@ -295,7 +327,7 @@ fn policies(renew: bool) -> String {
              select c.oid, c.relname, c.relrowsecurity and c.relforcerowsecurity as secure,
                exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'company_id'
                        and not a.attisdropped) as tenant
-             from pg_class c where c.relnamespace = 'santral'::regnamespace and c.relkind in ('r', 'p')
+             from pg_class c where c.relnamespace = 'santral'::regnamespace and c.relkind in ('r', 'p') {of}
            loop
              scope := 'any ((select nullif(current_setting(''app.company_ids'', true), '''')::uuid[])::uuid[])';
              scope := case

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use crate::support::load::{Load, ledger, post_event, webhook_action};
 use crate::support::postgres::{Database, Postgres};
-use crate::support::server::{Engine, Server};
+use crate::support::server::{Engine, Server, run};
 use crate::support::within;
 use crate::verdict::{Receiver, judge};
 
@@ -127,6 +127,19 @@ async fn node(database: &Database, first: &Server, orders: &str) -> Server {
 }
 
 #[tokio::test]
+async fn a_next_release_that_starts_beside_this_one_migrates_under_load() {
+    let old = Server::start(Engine::Postgres, |_| {}).await;
+    let outage = Outage::on(&old).await;
+    let pouring = outage.load.pour(CLIENTS);
+    outage.load.more(100).await;
+    let new = node(old.database().unwrap(), &old, "next_release").await;
+    outage.load.through(&new).post(50).await;
+    outage.load.more(100).await;
+    drop(pouring);
+    outage.loses_and_repeats_nothing().await;
+}
+
+#[tokio::test]
 async fn the_next_release_migrates_under_load_and_both_work_side_by_side_and_back_again() {
     let mut old = Server::start(Engine::Postgres, |_| {}).await;
     let database = old.database().unwrap().clone();
@@ -135,7 +148,11 @@ async fn the_next_release_migrates_under_load_and_both_work_side_by_side_and_bac
     let pouring = load.pour(CLIENTS);
     load.more(100).await;
 
-    // A rolling upgrade: the next release comes up beside this one, which goes on taking and delivering.
+    // A rolling upgrade: the next release migrates and comes up beside this one, which goes on taking and delivering.
+    let mut migrate = old.command(&["migrate"]);
+    migrate.env("FAULTS", "next_release");
+    let said = run(migrate).await;
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     let mut new = node(&database, &old, "next_release").await;
     load.more(200).await;
     load.through(&new).post(50).await;
