@@ -30,8 +30,9 @@ pub struct Stored {
 }
 
 /// A grant that wants to be looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
+    pub idp: String,
     pub company: Uuid,
     pub credential: Uuid,
     pub version: i64,
@@ -75,12 +76,12 @@ sql! {
     DIED = "update grants set dead = $3, lease_owner = null, lease_until = null
         where company_id = $1 and credential_id = $2
             and exists (select 1 from credentials where company_id = $1 and id = $2 and version = $4)";
-    DUE = pg: "select g.company_id, g.credential_id, g.dead, k.version from grants g
+    DUE = pg: "select g.idp, g.company_id, g.credential_id, g.dead, k.version from grants g
         join credentials k on k.company_id = g.company_id and k.id = g.credential_id
         where g.company_id = any($1) and ((g.dead is null and g.refresh_at <= $2)
             or (g.dead is not null and exists (select 1 from connections c where c.company_id = g.company_id
                 and c.credential_id = g.credential_id and c.status = 'active')))",
-    sqlite: "select g.company_id, g.credential_id, g.dead, k.version from grants g
+    sqlite: "select g.idp, g.company_id, g.credential_id, g.dead, k.version from grants g
         join credentials k on k.company_id = g.company_id and k.id = g.credential_id
         where g.company_id in (select unhex(value) from json_each($1)) and ((g.dead is null and g.refresh_at <= $2)
             or (g.dead is not null and exists (select 1 from connections c where c.company_id = g.company_id
@@ -233,6 +234,7 @@ pub async fn due(tx: &mut Tx, companies: Vec<Uuid>, now: Micros) -> Result<Vec<D
     let rows = tx.fetch_all(&DUE, args![companies, now]).await?;
     let due = |row: &Row| {
         Ok(Due {
+            idp: row.text("idp")?,
             company: row.uuid("company_id")?,
             credential: row.uuid("credential_id")?,
             version: row.i64("version")?,

@@ -1,11 +1,13 @@
 //! Tokens are fetched ahead of need, and a grant that is over is told to all connections that stand on it.
 
-use std::sync::Weak;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use santral_connectors::{Failure, FailureKind};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -23,34 +25,57 @@ use crate::store::grants::{self, Due};
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Companies that are looked at in one statement.
 const PAGE: i64 = 500;
-/// Vendors asked at a time.
+/// Tokens that one vendor is asked for at a time.
 const AT_ONCE: usize = 8;
+
+/// Vendors that are being asked for tokens. One that hangs keeps no other waiting: each goes at its own pace, and what
+/// is due at one is looked for again when it has given all that was asked of it.
+type Asked = HashMap<String, JoinHandle<()>>;
 
 /// Runs for as long as the server.
 pub async fn run(app: Weak<App>) {
+    let mut asked = Asked::new();
     loop {
         tokio::time::sleep(LOOK_EVERY.mul_f64(0.8 + 0.4 * random::fraction())).await;
         let Some(app) = app.upgrade() else { return };
-        if let Err(error) = look(&app).await {
-            tracing::warn!(%error, "grants could not be looked through");
+        match due(&app).await {
+            Ok(due) => ask(&app, due, &mut asked),
+            Err(error) => tracing::warn!(%error, "grants could not be looked through"),
         }
     }
 }
 
-async fn look(app: &App) -> db::Result<()> {
+/// Begins with those vendors that are not being asked already.
+fn ask(app: &Arc<App>, due: HashMap<String, Vec<Due>>, asked: &mut Asked) {
+    asked.retain(|_, task| !task.is_finished());
+    for (idp, due) in due {
+        if asked.contains_key(&idp) {
+            continue;
+        }
+        let app = Arc::clone(app);
+        let task = async move {
+            stream::iter(due).for_each_concurrent(AT_ONCE, |due| tend(&app, due)).await;
+        };
+        asked.insert(idp, tokio::spawn(task));
+    }
+}
+
+/// What is due at each vendor.
+async fn due(app: &App) -> db::Result<HashMap<String, Vec<Due>>> {
+    let mut found: HashMap<_, Vec<_>> = HashMap::new();
     let mut after = Uuid::nil();
     loop {
         let mut tx = app.db().system("which companies may have grants").read().await?;
         let page = companies::list(&mut tx, after, Some("active"), PAGE).await?;
         drop(tx);
-        let Some(last) = page.last() else { return Ok(()) };
+        let Some(last) = page.last() else { return Ok(found) };
         after = last.id;
         let ids: Vec<_> = page.iter().map(|company| CompanyId(company.id)).collect();
         let mut tx = app.db().companies(&ids).read().await?;
         let now = app.clock().micros();
-        let due = grants::due(&mut tx, ids.iter().map(|id| id.0).collect(), now).await?;
-        drop(tx);
-        stream::iter(due).for_each_concurrent(AT_ONCE, |due| tend(app, due)).await;
+        for due in grants::due(&mut tx, ids.iter().map(|id| id.0).collect(), now).await? {
+            found.entry(due.idp.clone()).or_default().push(due);
+        }
     }
 }
 
@@ -59,13 +84,13 @@ async fn tend(app: &App, due: Due) {
     if !app.engine.serves(Lane { company: due.company, id: due.credential }) {
         return;
     }
-    if let Err(error) = tend_one(app, due).await {
+    if let Err(error) = tend_one(app, &due).await {
         let (credential, code) = (CredentialId(due.credential), error.code.as_str());
         tracing::warn!(%credential, code, "a grant could not be looked after");
     }
 }
 
-async fn tend_one(app: &App, due: Due) -> AppResult<()> {
+async fn tend_one(app: &App, due: &Due) -> AppResult<()> {
     let Some(setup) = app.setups().get(CompanyId(due.company)).await? else { return Ok(()) };
     // A dead one answers why without asking anybody.
     let than = if due.is_dead { i64::MAX } else { due.version };

@@ -100,6 +100,23 @@ async fn a_token_that_ends_soon_is_replaced_before_it_is_needed() {
     assert_eq!(place.sandbox.oauth().report().unauthorized, 0);
 }
 
+#[tokio::test]
+async fn a_vendor_that_hangs_holds_up_no_other_vendors_tokens() {
+    let place = Place::start(Engine::Sqlite).await;
+    let oauth = place.sandbox.oauth();
+    oauth.set_lifetime(4);
+    oauth.add_fault(OauthFault::once(OauthPlace::Refresh, OauthAction::Hold));
+    place.consent("microsoft", json!({"services": ["outlook"]}), allow(Choice::SALES)).await;
+    let hangs = async || oauth.report().at_once > 0;
+    assert!(
+        crate::support::within(crate::support::PATIENCE, hangs).await,
+        "Microsoft is asked for a new token"
+    );
+    place.gmail().await;
+    let goes_on = async || oauth.report().refreshes > 0;
+    assert!(crate::support::within(crate::support::PATIENCE, goes_on).await, "Google is asked meanwhile");
+}
+
 /// Gives the table of grants another name, as if it were gone, or its own again.
 async fn rename_grants(place: &Place, from: &str, to: &str) {
     use sqlx::sqlite::SqliteConnectOptions;
