@@ -46,7 +46,9 @@ pub async fn direct(
     request: MessageRequest,
 ) -> AppResult<Accepted> {
     let way = (request.channel, request.connection);
-    templates::check(app, &setup, way, request.whatsapp_template.as_ref()).await?;
+    if let Err(error) = templates::check(app, &setup, way, request.whatsapp_template.as_ref()).await {
+        return repeated(app, &setup, once).await?.ok_or(error);
+    }
     let renderer = app.services().renderer;
     message(app, setup, once, |setup, now| message::plan(renderer, setup, request.clone(), now)).await
 }
@@ -63,7 +65,10 @@ pub async fn message(
 ) -> AppResult<Accepted> {
     for _ in 0..PLANS {
         let now = app.clock().now();
-        let delivery = plan(&setup, now)?;
+        let delivery = match plan(&setup, now) {
+            Ok(delivery) => delivery,
+            Err(error) => return repeated(app, &setup, once).await?.ok_or(error),
+        };
         let (id, state) = (delivery.row.id, delivery.row.state);
         let key = once.map(|once| idempotency::Key {
             company: setup.id.0,
@@ -76,12 +81,7 @@ pub async fn message(
         match app.ingest.store(Item::Message(Box::new(planned))).await? {
             Stored::New => return Ok(Accepted { id: DeliveryId(id), state: state.to_owned() }),
             Stored::SameKey { delivery, same_body: true } => return same(app, &setup, delivery).await,
-            Stored::SameKey { same_body: false, .. } => {
-                return Err(AppError::new(Code::IdempotencyKeyReused).detail(
-                    "Bu Idempotency-Key daha önce başka bir gövdeyle kullanıldı.",
-                    "This Idempotency-Key was used before with another body.",
-                ));
-            }
+            Stored::SameKey { same_body: false, .. } => return Err(reused()),
             Stored::Stale => {
                 let current = app.setups().get(setup.id).await?;
                 setup = current.filter(|setup| setup.active).ok_or_else(AppError::not_found)?;
@@ -92,6 +92,28 @@ pub async fn message(
         }
     }
     Err(AppError::new(Code::Busy))
+}
+
+/// What the key's first request was answered: a repeat is answered alike, even if by now it would be refused.
+async fn repeated(app: &App, setup: &Setup, once: Option<&Once>) -> AppResult<Option<Accepted>> {
+    let Some(once) = once else { return Ok(None) };
+    let mut tx = app.db().company(setup.id).read().await?;
+    let first = idempotency::find(&mut tx, setup.id.0, &once.key, app.clock().micros()).await?;
+    drop(tx);
+    match first {
+        None => Ok(None),
+        Some((body_hash, delivery)) if body_hash == once.body_hash => {
+            same(app, setup, delivery).await.map(Some)
+        }
+        Some(_) => Err(reused()),
+    }
+}
+
+fn reused() -> AppError {
+    AppError::new(Code::IdempotencyKeyReused).detail(
+        "Bu Idempotency-Key daha önce başka bir gövdeyle kullanıldı.",
+        "This Idempotency-Key was used before with another body.",
+    )
 }
 
 fn over_limit() -> AppError {

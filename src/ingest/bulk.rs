@@ -124,11 +124,16 @@ pub async fn accept(
         ));
     }
     let way = (request.channel, request.connection);
-    templates::check(app, &setup, way, request.whatsapp_template.as_ref()).await?;
+    if let Err(error) = templates::check(app, &setup, way, request.whatsapp_template.as_ref()).await {
+        return repeated(app, &setup, key.as_ref()).await?.ok_or(error);
+    }
     let task = TaskId::new();
     for _ in 0..PLANS {
         let now = app.clock().now();
-        let planned = plan(app, &setup, &request, now).await?;
+        let planned = match plan(app, &setup, &request, now).await {
+            Ok(planned) => planned,
+            Err(error) => return repeated(app, &setup, key.as_ref()).await?.ok_or(error),
+        };
         match store(app, &setup, (task, key.as_ref()), &planned, now.as_microsecond()).await? {
             Outcome::Stored => {
                 app.tasks.wake();
@@ -144,6 +149,21 @@ pub async fn accept(
         }
     }
     Err(AppError::new(Code::Busy))
+}
+
+/// What the key's first request was answered: a repeat is answered alike, even if by now it would be refused.
+async fn repeated(app: &App, setup: &Setup, key: Option<&BatchKey>) -> AppResult<Option<BatchAccepted>> {
+    let Some(key) = key else { return Ok(None) };
+    let mut tx = app.db().company(setup.id).read().await?;
+    let first = idempotency::find(&mut tx, setup.id.0, &key.key, app.clock().micros()).await?;
+    drop(tx);
+    match first {
+        None => Ok(None),
+        Some((body_hash, task)) if body_hash == key.body_hash => {
+            same(app, setup, TaskId(task)).await.map(Some)
+        }
+        Some(_) => Err(AppError::new(Code::IdempotencyKeyReused)),
+    }
 }
 
 /// The first request's batch.

@@ -13,7 +13,8 @@ sql! {
             delivery_id = excluded.delivery_id, expires_at = excluded.expires_at
         where idempotency_keys.expires_at <= $6 returning delivery_id";
     GIVE_BACK = "delete from idempotency_keys where company_id = $1 and key = $2 and delivery_id = $3";
-    FIND = "select body_hash, delivery_id from idempotency_keys where company_id = $1 and key = $2";
+    FIND = "select body_hash, delivery_id from idempotency_keys
+        where company_id = $1 and key = $2 and expires_at > $3";
 }
 
 /// A key with what it stands for.
@@ -32,8 +33,13 @@ pub async fn take(tx: &mut Tx, key: &Key, now: Micros) -> Result<Option<(Vec<u8>
     if tx.fetch_optional(&TAKE, args).await?.is_some() {
         return Ok(None);
     }
-    let row = tx.fetch_one(&FIND, args![key.company, key.key.as_str()]).await?;
-    Ok(Some((row.bytes("body_hash")?, row.uuid("delivery_id")?)))
+    find(tx, key.company, &key.key, now).await
+}
+
+/// The body and delivery that have the key, if it is taken.
+pub async fn find(tx: &mut Tx, company: Uuid, key: &str, now: Micros) -> Result<Option<(Vec<u8>, Uuid)>> {
+    let row = tx.fetch_optional(&FIND, args![company, key, now]).await?;
+    row.map(|row| Ok((row.bytes("body_hash")?, row.uuid("delivery_id")?))).transpose()
 }
 
 /// Frees a key that was just taken, for what came with it is not stored.

@@ -9,6 +9,7 @@ use crate::support::client::{Client, Response};
 use crate::support::connected::Connected;
 use crate::support::hooks::taken;
 use crate::support::peers::{post_cloudevents, verify_webhook};
+use crate::support::phones::connection;
 use crate::support::server::{Engine, PLATFORM_KEY, Server};
 
 /// The secret that [`Connected`] gives its webhook.
@@ -112,6 +113,16 @@ async fn an_idempotency_key_makes_one_message_of_many_requests(
     assert_ne!(other, ids[0]);
     it.in_state(other.as_str().unwrap(), "sent").await;
     assert_eq!(it.sandbox.webhook("crm").unwrap().requests(), 2);
+
+    // By now it would be refused: the repeat is answered as the first was.
+    let webhook = connection(&it.api, "webhook").await["id"].clone();
+    it.api.delete(&format!("/api/integrations/{}", webhook.as_str().unwrap())).await.expect(200);
+    let repeated = send("k-1", note()).await.expect(202);
+    assert_eq!(repeated["id"], ids[0]);
+    let mut another = note();
+    another["text"] = json!("bambaşka");
+    assert_problem(&send("k-1", another).await, 422, "idempotency_key_reused");
+    send("k-3", note()).await.expect(422);
 }
 
 #[rstest]

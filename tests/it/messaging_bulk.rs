@@ -5,7 +5,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::connected::in_days;
-use crate::support::phones::{start, taken};
+use crate::support::phones::{connection, start, taken};
 use crate::support::server::Engine;
 
 fn batch(count: usize) -> Value {
@@ -73,6 +73,11 @@ async fn the_same_key_is_the_same_batch(#[values(Engine::Sqlite, Engine::Postgre
     assert_eq!(post("b-1", batch(4)).await.code(), "idempotency_key_reused");
     taken(&it, 3).await;
     assert_eq!(it.sandbox.phones().total(), 3);
+    // By now it would be refused: the repeat is answered as the first was.
+    let netgsm = connection(&it.api, "netgsm").await["id"].clone();
+    it.api.delete(&format!("/api/integrations/{}", netgsm.as_str().unwrap())).await.expect(200);
+    assert_eq!(post("b-1", batch(3)).await.expect(202)["task"], first["task"]);
+    post("b-2", batch(3)).await.expect(422);
 }
 
 #[rstest]
