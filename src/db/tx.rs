@@ -48,6 +48,12 @@ fn lite_queries(sql: &'static Sql, args: Vec<Val>, bulk: Option<Bulk>) -> Result
     Ok(queries)
 }
 
+/// A statement is about to run: its name, never its values, goes to the log of the request that runs it.
+fn begins(sql: &Sql) {
+    tracing::trace!(statement = sql.name);
+    reach(Point::Statement);
+}
+
 /// A statement over no rows has nothing to do, and no values to tell PostgreSQL its columns' types by: prepared with
 /// the wrong ones, it would fail for the next rows.
 fn is_nothing(bulk: Option<&Bulk>) -> bool {
@@ -81,7 +87,7 @@ impl Tx {
         if is_nothing(bulk.as_ref()) {
             return Ok(0);
         }
-        reach(Point::Statement);
+        begins(sql);
         match self {
             Self::Sqlite(tx) => {
                 let mut touched = 0;
@@ -114,7 +120,7 @@ impl Tx {
         if is_nothing(bulk.as_ref()) {
             return Ok(Vec::new());
         }
-        reach(Point::Statement);
+        begins(sql);
         Ok(match self {
             Self::Sqlite(tx) => {
                 let mut rows = Vec::new();
