@@ -82,7 +82,7 @@ async fn a_full_disk_accepts_nothing_sends_nothing_and_is_over_when_there_is_roo
     let said = run(command).await;
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     fs::copy(format!("{data}/copy.db"), copy.path().join("copy.db")).unwrap();
-    assert_eq!(integrity(&copy.path().join("copy.db")).await, "ok");
+    assert_eq!(integrity(&copy.path().join("copy.db")), "ok");
     assert!(server.terminate().await.success());
 }
 
