@@ -35,7 +35,7 @@ macro_rules! migrations {
 
 migrations! {
     1 "0001_first", 2 "0002_oauth", 3 "0003_messaging", 4 "0004_pages", 5 "0005_operator", 6 "0006_accents",
-    8 "0008_registrations", 9 "0009_account_holders",
+    8 "0008_registrations", 9 "0009_account_holders", 10 "0010_batches_in_parts",
 }
 
 /// All that this program knows, in order.
