@@ -18,7 +18,7 @@ use crate::delivery::Engine;
 /// Requests that wait for their commit; more are refused rather than kept waiting.
 const WAITING_ROOM: usize = 4_096;
 /// PostgreSQL commits several groups side by side; SQLite has one writer.
-const POSTGRES_WRITERS: usize = 3;
+const POSTGRES_WRITERS: usize = 2;
 
 /// The way in; clones share it.
 #[derive(Debug, Clone)]
