@@ -66,6 +66,7 @@ async fn post(
 #[into_params(parameter_in = Query)]
 struct ListQuery {
     /// `active` or `erasing`; all when absent.
+    #[param(pattern = "^(active|erasing)$")]
     status: Option<String>,
 }
 

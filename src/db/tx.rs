@@ -25,6 +25,12 @@ fn pg(args: Vec<Val>, bulk: Option<Bulk>) -> Result<PgArguments> {
     Ok(arguments)
 }
 
+/// A statement is about to run: its name, never its values, goes to the log of the request that runs it.
+fn begins(sql: &Sql) {
+    tracing::trace!(statement = sql.name);
+    reach(Point::Statement);
+}
+
 /// A statement over no rows has nothing to do, and no values to tell PostgreSQL its columns' types by: prepared with
 /// the wrong ones, it would fail for the next rows.
 fn is_nothing(bulk: Option<&Bulk>) -> bool {
@@ -58,7 +64,7 @@ impl Tx {
         if is_nothing(bulk.as_ref()) {
             return Ok(0);
         }
-        reach(Point::Statement);
+        begins(sql);
         match self {
             Self::Sqlite(tx) => Ok(tx.run(sql, bulk, args).await?.1),
             Self::Postgres(tx) => {
@@ -85,7 +91,7 @@ impl Tx {
         if is_nothing(bulk.as_ref()) {
             return Ok(Vec::new());
         }
-        reach(Point::Statement);
+        begins(sql);
         Ok(match self {
             Self::Sqlite(tx) => tx.run(sql, bulk, args).await?.0.into_iter().map(Row::Sqlite).collect(),
             Self::Postgres(tx) => {

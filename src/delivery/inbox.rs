@@ -8,7 +8,6 @@ use std::time::Duration;
 use santral_connectors::Channel;
 use santral_connectors::capability::{Inbound, Status};
 use santral_connectors::text::opt_out::is_opt_out;
-use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::Engine;
@@ -20,16 +19,11 @@ use crate::clock::Micros;
 use crate::companies::setup::Setup;
 use crate::db::{self, Tx};
 use crate::ids::CompanyId;
-use crate::ingest::Refused;
+use crate::ingest::{Refused, group};
 use crate::messaging::consent::refusal;
 use crate::store::receipts::{Named, NewInbound};
 use crate::store::{consents, jobs, receipts as stored};
-use crate::telemetry::metrics::COMMIT_BATCH_SIZE;
 
-/// Calls that wait for their commit; more are refused, and vendors call again.
-const WAITING_ROOM: usize = 4_096;
-/// More in one transaction gains nothing and delays the first.
-const BATCH: usize = 256;
 /// When receipts that came before our own commit are looked at again, should the two have missed each other.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
@@ -46,24 +40,16 @@ pub struct Arrived {
     pub confirmed: bool,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    arrived: Arrived,
-    answer: oneshot::Sender<Result<(), Refused>>,
-}
-
 /// The way in; clones share it.
 #[derive(Debug, Clone)]
-pub struct Inbox {
-    queue: mpsc::Sender<Waiting>,
-}
+pub struct Inbox(group::Door<Arrived, ()>);
 
 impl Inbox {
     /// Starts the writer.
     pub fn start(engine: Engine) -> Self {
-        let (queue, waiting) = mpsc::channel(WAITING_ROOM);
-        tokio::spawn(run(engine, waiting));
-        Self { queue }
+        let (door, queue) = group::open();
+        tokio::spawn(group::run(Callbacks(engine), queue));
+        Self(door)
     }
 
     /// Stores what a call said; returns when it is durable.
@@ -71,48 +57,22 @@ impl Inbox {
     /// # Errors
     /// [`Refused`]; then nothing of it was stored, as far as is known, and the vendor should call again.
     pub async fn store(&self, arrived: Arrived) -> Result<(), Refused> {
-        let (answer, answered) = oneshot::channel();
-        self.queue.try_send(Waiting { arrived, answer }).map_err(|_| Refused::Busy)?;
-        answered.await.unwrap_or(Err(Refused::Unavailable))
+        self.0.store(arrived).await
     }
 }
 
-async fn run(engine: Engine, mut waiting: mpsc::Receiver<Waiting>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while waiting.recv_many(&mut batch, BATCH).await > 0 {
-        let (arrived, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|w| (w.arrived, w.answer)).unzip();
-        metrics::histogram!(COMMIT_BATCH_SIZE, "kind" => "callback").record(arrived.len() as f64);
-        for (answer, outcome) in answers.into_iter().zip(store(&engine, &arrived).await) {
-            let _ = answer.send(outcome);
-        }
-    }
-}
+struct Callbacks(Engine);
 
-/// Stores a group; if it fails for a reason of its own, each call alone, so that one cannot fail the others.
-async fn store(engine: &Engine, arrived: &[Arrived]) -> Vec<Result<(), Refused>> {
-    match commit(engine, arrived).await {
-        Ok(()) => arrived.iter().map(|_| Ok(())).collect(),
-        Err(error) if db::is_unavailable(&error) || arrived.len() == 1 => {
-            arrived.iter().map(|_| Err(refused(&error))).collect()
-        }
-        Err(_) => {
-            let mut outcomes = Vec::with_capacity(arrived.len());
-            for one in arrived {
-                outcomes
-                    .push(commit(engine, std::slice::from_ref(one)).await.map_err(|error| refused(&error)));
-            }
-            outcomes
-        }
-    }
-}
+impl group::Store for Callbacks {
+    type Item = Arrived;
+    type Stored = ();
 
-fn refused(error: &db::Error) -> Refused {
-    if db::is_unavailable(error) {
-        tracing::warn!(%error, "a vendor's call cannot be stored: the database is away");
-        return Refused::Unavailable;
+    const KIND: &'static str = "callback";
+
+    async fn commit(&self, arrived: &[Arrived]) -> db::Result<Vec<()>> {
+        commit(&self.0, arrived).await?;
+        Ok(vec![(); arrived.len()])
     }
-    tracing::error!(%error, "a vendor's call cannot be stored");
-    Refused::Failed
 }
 
 async fn commit(engine: &Engine, arrived: &[Arrived]) -> db::Result<()> {

@@ -113,13 +113,12 @@ pub(super) async fn inquire(engine: Engine, jobs: Vec<Job>) {
     let pause_until = round.pause_until;
     let now = engine.clock().micros();
     if let Some(until) = pause_until {
-        engine.lanes().pause(lane, until, now);
+        engine.0.lanes.change(|lanes| lanes.pause(lane, until, now));
     }
     for settled in settled {
         engine.write(Write::Settle(Box::new(settled)));
     }
-    engine.lanes().release(lane, false, now);
-    engine.0.wake.notify_one();
+    engine.release(lane, now);
 }
 
 /// As [`unchanged`]; the slot is the whole round's.

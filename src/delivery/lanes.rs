@@ -3,11 +3,14 @@
 //! A lane is one connection of one company. Lanes take turns, so a throttled vendor or a long backlog holds up only
 //! itself. The structure is pure: it is told the time and does no I/O.
 
+mod shared;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use santral_connectors::manifest::{Limits, Rate};
 use uuid::Uuid;
 
+pub use self::shared::SharedLanes;
 use super::pace::Pace;
 use crate::clock::Micros;
 
@@ -47,6 +50,8 @@ impl Lane {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pick {
     pub lane: Lane,
+    /// When it was picked: its calls count from then.
+    pub at: Micros,
     /// How many calls at most.
     pub count: u32,
     /// How many jobs may share a call.
@@ -62,8 +67,8 @@ impl Pick {
     }
 }
 
-/// Assumed until the lane's connector is known.
-const UNKNOWN_CONCURRENCY: u16 = 4;
+/// Assumed until the lane's connector is known, which is when its first delivery is looked at: no vendor allows less.
+const UNKNOWN_CONCURRENCY: u16 = 1;
 /// So many failures in a row look like the vendor's trouble rather than a message's.
 const TROUBLE: u32 = 5;
 /// The longest a troubled lane is left alone before it is tried again.
@@ -81,6 +86,8 @@ struct State {
     group: u32,
     rates: &'static [Rate],
     idempotent: bool,
+    /// Whether the above is what its connector says.
+    known: bool,
     pace: Pace,
     /// The earliest job known to wait, if any.
     next_due: Option<Micros>,
@@ -100,6 +107,7 @@ impl Default for State {
             group: 1,
             rates: &[],
             idempotent: false,
+            known: false,
             pace: Pace::default(),
             next_due: None,
             paused_until: Micros::MIN,
@@ -118,12 +126,17 @@ impl State {
         }
     }
 
-    fn learn(&mut self, limits: &'static Limits) {
+    fn learn(&mut self, limits: &'static Limits, now: Micros) {
         self.concurrency = limits.concurrency.max(1);
         self.rates = limits.rates;
         self.idempotent = limits.idempotent;
+        if !std::mem::replace(&mut self.known, true) {
+            // What began before its rates were known counts all the same.
+            self.pace.take(self.rates, now, self.in_flight);
+        }
     }
 
+    /// Whether nothing would be different without it, once a pause is over.
     fn is_forgettable(&self) -> bool {
         self.in_flight == 0 && self.next_due.is_none() && self.failures == 0 && self.rates.is_empty()
     }
@@ -136,10 +149,13 @@ impl State {
         self.pace.allowance(self.rates, now, slots.min(wanted))
     }
 
-    /// The earliest moment at which its first waiting job may start, as far as time decides.
+    /// The earliest moment at which its first waiting job may start, as far as time decides; with none waiting, the
+    /// end of its pause.
     fn opens_at(&self, now: Micros) -> Option<Micros> {
-        let due = self.next_due?;
-        Some(due.max(self.paused_until).max(self.pace.next_at(self.rates, now)))
+        match self.next_due {
+            Some(due) => Some(due.max(self.paused_until).max(self.pace.next_at(self.rates, now))),
+            None => Some(self.paused_until).filter(|until| *until > now),
+        }
     }
 }
 
@@ -170,11 +186,13 @@ impl Lanes {
     }
 
     /// What the lane's vendor allows, once it is known, and how many messages it takes in one call.
-    pub fn learn(&mut self, lane: Lane, limits: &'static Limits, group: u32) {
+    pub fn learn(&mut self, lane: Lane, limits: &'static Limits, group: u32, now: Micros) {
         if let Some(state) = self.lanes.get_mut(&lane) {
-            state.learn(limits);
+            state.learn(limits, now);
             state.group = group.max(1);
         }
+        // There may be more room than was assumed.
+        self.schedule(lane, now);
     }
 
     /// Takes a slot for a job that is being stored right now, if the lane has nothing older waiting.
@@ -183,9 +201,10 @@ impl Lanes {
             return false;
         }
         let state = self.lanes.entry(lane).or_insert_with(|| State::of(lane));
-        state.learn(limits);
+        state.learn(limits, now);
         let waiting = state.next_due.is_some_and(|due| due <= now);
         if waiting || state.free(now, 1) == 0 {
+            self.schedule(lane, now);
             return false;
         }
         state.in_flight += 1;
@@ -273,7 +292,13 @@ impl Lanes {
             state.pace.take(state.rates, now, wanted);
             self.in_flight += wanted as usize;
             room -= wanted as usize;
-            picked.push(Pick { lane, count: wanted, group: state.group, idempotent: state.idempotent });
+            picked.push(Pick {
+                lane,
+                at: now,
+                count: wanted,
+                group: state.group,
+                idempotent: state.idempotent,
+            });
         }
         picked
     }
@@ -284,6 +309,7 @@ impl Lanes {
         let unused = pick.count.saturating_sub(got.div_ceil(pick.group.max(1)));
         state.in_flight = state.in_flight.saturating_sub(unused);
         self.in_flight = self.in_flight.saturating_sub(unused as usize);
+        state.pace.give_back(pick.at, unused);
         state.next_due = next_due;
         self.schedule(pick.lane, now);
     }
@@ -364,8 +390,8 @@ mod tests {
         lanes.note_due(lane(3), 9 * HOUR, 2 * HOUR);
         lanes.pause(lane(2), 2 * HOUR + 5_000_000, 2 * HOUR);
         lanes.set_back(HOUR, HOUR);
-        assert_eq!(picked(&mut lanes, HOUR), [(lane(1), 4)]);
-        assert_eq!(picked(&mut lanes, HOUR + 5_000_000), [(lane(2), 4)]);
+        assert_eq!(picked(&mut lanes, HOUR), [(lane(1), 1)]);
+        assert_eq!(picked(&mut lanes, HOUR + 5_000_000), [(lane(2), 1)]);
         assert_eq!(lanes.next_wake(), Some(9 * HOUR));
     }
 
@@ -382,11 +408,16 @@ mod tests {
         let mut lanes = Lanes::new(100);
         for id in 1..=3 {
             lanes.note_due(lane(id), 0, 0);
-            lanes.learn(lane(id), &LIMITS, 1);
+            lanes.learn(lane(id), &LIMITS, 1, 0);
         }
         assert_eq!(picked(&mut lanes, 0), vec![(lane(1), 2), (lane(2), 2), (lane(3), 2)]);
         for id in 1..=3 {
-            lanes.claimed(Pick { lane: lane(id), count: 2, group: 1, idempotent: false }, 2, Some(0), 0);
+            lanes.claimed(
+                Pick { lane: lane(id), at: 0, count: 2, group: 1, idempotent: false },
+                2,
+                Some(0),
+                0,
+            );
         }
         assert_eq!(picked(&mut lanes, 0), vec![]);
         lanes.release(lane(2), false, 0);
@@ -427,6 +458,29 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_outlasts_the_last_delivery_and_then_the_lane_costs_nothing() {
+        let mut lanes = Lanes::new(3);
+        assert!(lanes.reserve(lane(1), &LIMITS, 0));
+        lanes.pause(lane(1), 50, 0);
+        lanes.release(lane(1), false, 0);
+        assert!(!lanes.reserve(lane(1), &LIMITS, 49));
+        assert_eq!(picked(&mut lanes, 50), vec![]);
+        assert!(lanes.lanes.is_empty() && lanes.timers.is_empty());
+    }
+
+    #[test]
+    fn room_that_is_learnt_of_is_used_at_once() {
+        let mut lanes = Lanes::new(10);
+        lanes.note_due(lane(1), 0, 0);
+        let first = lanes.pick(0);
+        lanes.claimed(first[0], 1, Some(0), 0);
+        assert!(!lanes.has_ready());
+        lanes.learn(lane(1), &LIMITS, 1, 0);
+        assert!(lanes.has_ready());
+        assert_eq!(picked(&mut lanes, 0), vec![(lane(1), 1)]);
+    }
+
+    #[test]
     fn an_idle_lane_costs_no_memory() {
         let mut lanes = Lanes::new(3);
         assert!(lanes.reserve(lane(1), &LIMITS, 0));
@@ -458,7 +512,7 @@ mod tests {
                         let got = asked.min(*left);
                         *left -= got;
                         *held.entry(lane).or_default() += got;
-                        lanes.claimed(Pick { lane, count: asked, group: 1, idempotent: false }, got, (*left > 0).then_some(now), now);
+                        lanes.claimed(Pick { lane, at: now, count: asked, group: 1, idempotent: false }, got, (*left > 0).then_some(now), now);
                     },
                 }
                 prop_assert_eq!(lanes.in_flight(), held.values().sum::<u32>() as usize);
@@ -474,7 +528,7 @@ mod tests {
                     let left = waiting.entry(lane).or_default();
                     let got = asked.min(*left);
                     *left -= got;
-                    lanes.claimed(Pick { lane, count: asked, group: 1, idempotent: false }, got, (*left > 0).then_some(now), now);
+                    lanes.claimed(Pick { lane, at: now, count: asked, group: 1, idempotent: false }, got, (*left > 0).then_some(now), now);
                     for _ in 0..got { lanes.release(lane, false, now); }
                 }
             }

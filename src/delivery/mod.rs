@@ -27,12 +27,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use santral_connectors::manifest::Limits;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use url::Url;
 use uuid::Uuid;
 
 use self::committer::Write;
-use self::lanes::{Lane, Lanes};
+use self::lanes::{Lane, Lanes, SharedLanes};
 pub use self::lease::{LASTS as LEASE_LASTS, Lease, RENEW_EVERY, Term};
 use crate::automation::Renderer;
 use crate::clock::{Clock, Micros};
@@ -82,8 +82,7 @@ struct Inner {
     services: Services,
     node: Uuid,
     delivers: bool,
-    lanes: Mutex<Lanes>,
-    wake: Notify,
+    lanes: SharedLanes,
     writes: mpsc::UnboundedSender<Write>,
     lease: Lease,
     stopping: AtomicBool,
@@ -119,8 +118,7 @@ impl Engine {
             services,
             node,
             delivers,
-            lanes: Mutex::new(Lanes::new(capacity)),
-            wake: Notify::new(),
+            lanes: SharedLanes::new(capacity),
             writes,
             stopping: AtomicBool::new(false),
             untold: Mutex::default(),
@@ -144,7 +142,7 @@ impl Engine {
     /// Stops taking work, waits for calls under way, and gives the node's lease back.
     pub async fn stop(&self) {
         self.0.stopping.store(true, Ordering::Release);
-        self.0.wake.notify_one();
+        self.0.lanes.wake();
         let finished = async {
             while self.lanes().in_flight() > 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -164,7 +162,10 @@ impl Engine {
     /// queue. Returns the phase its job is to be stored in. A slot that is not used is given back by
     /// [`Self::unreserve`].
     pub fn reserve(&self, lane: Lane, limits: &'static Limits, now: Micros) -> Option<Phase> {
-        if !self.may_claim() || !self.owns(lane) || !self.lanes().reserve(lane, limits, now) {
+        if !self.may_claim() || !self.owns(lane) {
+            return None;
+        }
+        if !self.0.lanes.change(|lanes| lanes.reserve(lane, limits, now)) {
             return None;
         }
         Some(if limits.idempotent { Phase::Sending } else { Phase::Claimed })
@@ -172,14 +173,21 @@ impl Engine {
 
     /// Gives back a slot whose delivery was not stored after all.
     pub fn unreserve(&self, lane: Lane) {
-        self.lanes().release(lane, false, self.clock().micros());
+        self.release(lane, self.clock().micros());
+    }
+
+    /// Gives a slot back that nothing was to be written for. Whoever serves looks around: it may have waited for this
+    /// to stop.
+    fn release(&self, lane: Lane, now: Micros) {
+        self.0.lanes.change(|lanes| lanes.release(lane, false, now));
+        self.0.lanes.wake();
     }
 
     /// The commit of a transaction that claimed these for this node was not answered. They were not begun; if they are
     /// in the database they are given back as soon as it answers again.
     pub fn doubt(&self, claims: impl IntoIterator<Item = Claim>) {
         self.0.doubted.lock().unwrap_or_else(PoisonError::into_inner).extend(claims);
-        self.0.wake.notify_one();
+        self.0.lanes.wake();
     }
 
     fn take_doubted(&self) -> Vec<Claim> {
@@ -201,20 +209,9 @@ impl Engine {
             return;
         }
         let now = self.clock().micros();
-        let mut lanes = self.lanes();
-        let mut woken = false;
-        for (lane, due) in waiting {
-            if self.looks_after(*lane) {
-                lanes.note_due(*lane, *due, now);
-                woken = true;
-            } else {
-                self.0.untold.lock().unwrap_or_else(PoisonError::into_inner).push((*lane, *due));
-            }
-        }
-        drop(lanes);
-        if woken {
-            self.0.wake.notify_one();
-        }
+        let (own, others): (Vec<_>, Vec<_>) = waiting.iter().partition(|(lane, _)| self.looks_after(*lane));
+        self.0.lanes.change(|lanes| own.into_iter().for_each(|(lane, due)| lanes.note_due(lane, due, now)));
+        self.0.untold.lock().unwrap_or_else(PoisonError::into_inner).extend(others);
     }
 
     /// Another node says that jobs wait in lanes, or that lanes are mended; only this node's own matter here.
@@ -231,8 +228,7 @@ impl Engine {
     fn end_rest(&self, lane: Lane) {
         if self.looks_after(lane) {
             let now = self.clock().micros();
-            self.lanes().resume(lane, now);
-            self.0.wake.notify_one();
+            self.0.lanes.change(|lanes| lanes.resume(lane, now));
         } else {
             self.0.untold.lock().unwrap_or_else(PoisonError::into_inner).push((lane, jobs::MENDED));
         }
@@ -320,7 +316,7 @@ impl Engine {
     }
 
     fn lanes(&self) -> MutexGuard<'_, Lanes> {
-        self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lanes.serve()
     }
 
     fn write(&self, write: Write) {
@@ -341,7 +337,7 @@ impl Engine {
     }
 
     async fn woken(&self) {
-        self.0.wake.notified().await;
+        self.0.lanes.woken().await;
     }
 
     fn until_next_wake(&self) -> Duration {

@@ -1,4 +1,6 @@
-//! How fast one connection may call its vendor: all of its rates at once, by the generic cell rate algorithm.
+//! How fast one connection may call its vendor: all of its rates at once, each over every window, wherever it begins.
+
+use std::collections::VecDeque;
 
 use santral_connectors::manifest::Rate;
 
@@ -7,41 +9,46 @@ use crate::clock::Micros;
 /// The pace of one connection.
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
-    /// For each rate, the time at which its bucket would be full again.
-    full_at: Vec<Micros>,
+    /// When its last calls started, as many as the largest of its rates counts, the latest last.
+    starts: VecDeque<Micros>,
 }
 
-fn interval(rate: &Rate) -> Micros {
-    let window = i64::try_from(rate.window.as_micros()).unwrap_or(i64::MAX);
-    window / i64::from(rate.count.max(1))
+fn window(rate: &Rate) -> Micros {
+    i64::try_from(rate.window.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl Pace {
     /// How many calls may start at `now`, at most `wanted`.
     pub fn allowance(&self, rates: &[Rate], now: Micros, wanted: u32) -> u32 {
-        rates.iter().enumerate().fold(wanted, |allowed, (index, rate)| {
-            let full_at = self.full_at.get(index).copied().unwrap_or(now).max(now);
-            let step = interval(rate).max(1);
-            let used = (full_at - now + step - 1) / step;
-            let free = i64::from(rate.count) - used;
-            allowed.min(u32::try_from(free.max(0)).unwrap_or(u32::MAX))
+        rates.iter().fold(wanted, |allowed, rate| {
+            let since = now.saturating_sub(window(rate));
+            let recent = self.starts.iter().rev().take_while(|at| **at > since).count();
+            allowed.min(rate.count.max(1).saturating_sub(u32::try_from(recent).unwrap_or(u32::MAX)))
         })
     }
 
     /// Counts `calls` that start at `now`.
     pub fn take(&mut self, rates: &[Rate], now: Micros, calls: u32) {
-        self.full_at.resize(rates.len(), Micros::MIN);
-        for (full_at, rate) in self.full_at.iter_mut().zip(rates) {
-            *full_at = (*full_at).max(now).saturating_add(interval(rate).saturating_mul(i64::from(calls)));
-        }
+        let most = rates.iter().map(|rate| rate.count.max(1)).max().unwrap_or(0) as usize;
+        self.starts.extend(std::iter::repeat_n(now, (calls as usize).min(most)));
+        self.starts.drain(..self.starts.len().saturating_sub(most));
+    }
+
+    /// Of the calls that were to start at `at`, so many did not.
+    pub fn give_back(&mut self, at: Micros, mut calls: u32) {
+        self.starts.retain(|start| {
+            let unused = *start == at && calls > 0;
+            calls -= u32::from(unused);
+            !unused
+        });
     }
 
     /// The first moment at which one call is allowed.
     pub fn next_at(&self, rates: &[Rate], now: Micros) -> Micros {
-        rates.iter().enumerate().fold(now, |next, (index, rate)| {
-            let full_at = self.full_at.get(index).copied().unwrap_or(now).max(now);
-            let burst = interval(rate).saturating_mul(i64::from(rate.count) - 1);
-            next.max(full_at - burst)
+        rates.iter().fold(now, |next, rate| {
+            let first = self.starts.len().checked_sub(rate.count.max(1) as usize);
+            let first = first.and_then(|index| self.starts.get(index));
+            first.map_or(next, |at| next.max(at.saturating_add(window(rate))))
         })
     }
 }
@@ -58,40 +65,54 @@ mod tests {
     ];
 
     #[test]
-    fn a_burst_is_allowed_once_and_then_the_rate_holds() {
+    fn a_burst_is_allowed_and_the_next_call_when_its_first_is_a_window_ago() {
         let mut pace = Pace::default();
         assert_eq!(pace.allowance(&RATES, 0, 50), 10);
         pace.take(&RATES, 0, 10);
-        assert_eq!(pace.allowance(&RATES, 0, 50), 0);
-        assert_eq!(pace.next_at(&RATES, 0), 100_000);
-        assert_eq!(pace.allowance(&RATES, 100_000, 50), 1);
+        assert_eq!(pace.allowance(&RATES, 999_999, 50), 0);
+        assert_eq!(pace.next_at(&RATES, 0), 1_000_000);
+        assert_eq!(pace.allowance(&RATES, 1_000_000, 50), 10);
+    }
+
+    #[test]
+    fn what_did_not_start_after_all_does_not_count() {
+        let mut pace = Pace::default();
+        pace.take(&RATES, 0, 10);
+        pace.give_back(0, 9);
+        assert_eq!(pace.allowance(&RATES, 1, 50), 9);
+        pace.give_back(7, 3);
+        assert_eq!(pace.allowance(&RATES, 1, 50), 9);
     }
 
     proptest! {
         #[test]
-        fn no_window_ever_sees_more_than_twice_its_count(steps in prop::collection::vec(0_i64..400_000, 1..300)) {
+        fn no_window_ever_sees_more_than_its_count(
+            steps in prop::collection::vec((0_i64..400_000, 0_u32..3), 1..300),
+        ) {
             let mut pace = Pace::default();
             let mut now = 0;
             let mut calls = Vec::new();
-            for step in steps {
+            for (step, unused) in steps {
                 now += step;
                 let allowed = pace.allowance(&RATES, now, 3);
                 pace.take(&RATES, now, allowed);
-                calls.extend(std::iter::repeat_n(now, allowed as usize));
+                let unused = unused.min(allowed);
+                pace.give_back(now, unused);
+                calls.extend(std::iter::repeat_n(now, (allowed - unused) as usize));
                 for rate in &RATES {
-                    let window = rate.window.as_micros() as i64;
-                    let recent = calls.iter().filter(|at| **at > now - window).count();
-                    prop_assert!(recent <= 2 * rate.count as usize);
+                    let recent = calls.iter().filter(|at| **at > now - window(rate)).count();
+                    prop_assert!(recent <= rate.count as usize);
                 }
             }
         }
 
         #[test]
-        fn at_the_promised_moment_one_call_is_allowed(taken in 1_u32..40, now in 0_i64..1_000_000) {
+        fn at_the_promised_moment_one_call_is_allowed_and_not_before(taken in 1_u32..40, now in 0_i64..1_000_000) {
             let mut pace = Pace::default();
             pace.take(&RATES, now, taken);
             let next = pace.next_at(&RATES, now);
             prop_assert!(pace.allowance(&RATES, next, 1) == 1);
+            prop_assert!(next == now || pace.allowance(&RATES, next - 1, 1) == 0);
         }
     }
 }

@@ -158,8 +158,7 @@ pub(super) async fn carry_out(engine: Engine, job: Job) {
     match (Conclusion { course: &course, platform, now }).settle(end) {
         Some(settled) => settle(&engine, settled),
         None => {
-            engine.lanes().release(claim.lane, false, now);
-            engine.0.wake.notify_one();
+            engine.release(claim.lane, now);
         }
     }
 }
@@ -249,7 +248,8 @@ impl<'a> Course<'a> {
             Err(blocked) => return Ok(Err(End::Blocked(blocked))),
         };
         let limits = &target.connector.limits;
-        self.engine.lanes().learn(self.claim.lane, limits, many::group_of(target.connector));
+        let (group, now) = (many::group_of(target.connector), self.engine.clock().micros());
+        self.engine.0.lanes.change(|lanes| lanes.learn(self.claim.lane, limits, group, now));
         let mut operation = match ready::operation(self, &setup, payload) {
             Ok(operation) => operation,
             Err(end) => return Ok(Err(end)),

@@ -85,7 +85,7 @@ async fn set_back(engine: &Engine, (before, now): (Micros, Micros), latest: Micr
         moved,
         "the clock was set back; waiting deliveries were moved with it"
     );
-    engine.lanes().set_back(before - now, now);
+    engine.0.lanes.change(|lanes| lanes.set_back(before - now, now));
     sweep(engine).await
 }
 
@@ -107,7 +107,7 @@ async fn keep_lease(engine: &Engine) {
         if let Err(error) = renew(engine).await {
             tracing::warn!(%error, "this node's lease could not be renewed");
         }
-        engine.0.wake.notify_one();
+        engine.0.lanes.wake();
     }
 }
 

@@ -1,15 +1,13 @@
-//! Group commit: requests that arrive together share one transaction and one sync.
+//! What one transaction stores of the events and messages that arrived together.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
-use tokio::sync::{Mutex, mpsc};
 use uuid::Uuid;
 
+use super::group::Store;
 use super::plan::{Planned, PlannedDelivery, PlannedEvent};
-use super::{Item, Refused, Stored, Waiting, effects};
+use super::{Item, Stored, effects};
 use crate::clock::Micros;
 use crate::companies::setup::Setup;
 use crate::db::{self, Tx};
@@ -24,57 +22,19 @@ use crate::store::jobs::{self, Claim, NewJob, Phase};
 use crate::store::limits::ChannelDay;
 use crate::store::{blobs, chains, companies, events, idempotency};
 use crate::telemetry::metrics::ACCEPTED;
-use crate::telemetry::metrics::COMMIT_BATCH_SIZE;
 
-/// More in one transaction gains nothing and delays the first.
-const BATCH: usize = 256;
+/// Events and messages, stored through the engine that carries their deliveries out.
+pub(super) struct Batches(pub Engine);
 
-/// Commits groups until the way in is closed.
-pub(super) async fn run(engine: Engine, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    loop {
-        // Whoever waits for the first request also takes what has gathered behind it.
-        if waiting.lock().await.recv_many(&mut batch, BATCH).await == 0 {
-            return;
-        }
-        let (items, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|w| (w.item, w.answer)).unzip();
-        metrics::histogram!(COMMIT_BATCH_SIZE, "kind" => "ingest").record(items.len() as f64);
-        // A panic costs those who wait for it, not everybody after them. Its transaction rolls back.
-        let stored = AssertUnwindSafe(store(&engine, items)).catch_unwind().await;
-        let stored = stored.unwrap_or_else(|_| answers.iter().map(|_| Err(Refused::Failed)).collect());
-        for (answer, outcome) in answers.into_iter().zip(stored) {
-            // A client that hung up has its event stored all the same.
-            let _ = answer.send(outcome);
-        }
+impl Store for Batches {
+    type Item = Item;
+    type Stored = Stored;
+
+    const KIND: &'static str = "ingest";
+
+    async fn commit(&self, items: &[Item]) -> db::Result<Vec<Stored>> {
+        commit(&self.0, items).await
     }
-}
-
-/// Stores a group; if the group fails for a reason of its own, each item alone, so that one cannot fail the others.
-async fn store(engine: &Engine, mut items: Vec<Item>) -> Vec<Result<Stored, Refused>> {
-    match commit(engine, &mut items).await {
-        Ok(stored) => stored.into_iter().map(Ok).collect(),
-        Err(error) if db::is_unavailable(&error) || items.len() == 1 => {
-            let refused = refusal(&error);
-            items.iter().map(|_| Err(refused)).collect()
-        }
-        Err(_) => {
-            let mut outcomes = Vec::with_capacity(items.len());
-            for item in items {
-                let outcome = commit(engine, &mut [item]).await;
-                outcomes.push(outcome.map_err(|error| refusal(&error)).map(|mut s| s.remove(0)));
-            }
-            outcomes
-        }
-    }
-}
-
-fn refusal(error: &db::Error) -> Refused {
-    if db::is_unavailable(error) {
-        tracing::warn!(%error, "nothing can be stored: the database is away");
-        return Refused::Unavailable;
-    }
-    tracing::error!(%error, "something cannot be stored");
-    Refused::Failed
 }
 
 /// Slots taken for deliveries of a transaction that is not committed yet; dropped, they are given back.
@@ -93,7 +53,7 @@ impl Drop for Slots<'_> {
     }
 }
 
-async fn commit(engine: &Engine, items: &mut [Item]) -> db::Result<Vec<Stored>> {
+async fn commit(engine: &Engine, items: &[Item]) -> db::Result<Vec<Stored>> {
     let now = engine.services().clock.micros();
     let mut ids: Vec<_> = items.iter().map(|item| CompanyId(item.company())).collect();
     ids.sort_unstable();
@@ -108,8 +68,8 @@ async fn commit(engine: &Engine, items: &mut [Item]) -> db::Result<Vec<Stored>> 
 
     let mut slots = Slots { engine, term: engine.term(), taken: Vec::new() };
     let new = |outcomes: &[Stored], index: usize| outcomes.get(index) == Some(&Stored::New);
-    let planned = items.iter_mut().enumerate().filter(|(index, _)| new(&outcomes, *index));
-    let planned: Vec<&mut PlannedDelivery> = planned.flat_map(|(_, item)| deliveries_of(item)).collect();
+    let planned = items.iter().enumerate().filter(|(index, _)| new(&outcomes, *index));
+    let planned: Vec<&PlannedDelivery> = planned.flat_map(|(_, item)| deliveries_of(item)).collect();
     let jobs = place(engine, &planned, &mut slots, now);
     let rows: Vec<NewDelivery> = planned.iter().map(|planned| planned.row.clone()).collect();
     if !rows.is_empty() {
@@ -120,8 +80,8 @@ async fn commit(engine: &Engine, items: &mut [Item]) -> db::Result<Vec<Stored>> 
         let places: Vec<_> = planned.iter().filter_map(|planned| planned.chain).collect();
         chains::insert(&mut tx, &places).await?;
         for planned in planned {
-            for blob in planned.blobs.drain(..) {
-                blobs::insert(&mut tx, blob, now).await?;
+            for blob in &planned.blobs {
+                blobs::insert(&mut tx, blob.clone(), now).await?;
             }
         }
     }
@@ -246,10 +206,10 @@ async fn count_against_limits(
     Ok(waiting)
 }
 
-fn deliveries_of(item: &mut Item) -> &mut [PlannedDelivery] {
+fn deliveries_of(item: &Item) -> &[PlannedDelivery] {
     match item {
-        Item::Event(event) => &mut event.deliveries,
-        Item::Message(message) => std::slice::from_mut(&mut message.delivery),
+        Item::Event(event) => &event.deliveries,
+        Item::Message(message) => std::slice::from_ref(&message.delivery),
     }
 }
 
@@ -266,12 +226,7 @@ async fn tell_of_ended(
 }
 
 /// Makes the jobs, and takes a slot for each that can start as soon as it is durable.
-fn place(
-    engine: &Engine,
-    planned: &[&mut PlannedDelivery],
-    slots: &mut Slots<'_>,
-    now: Micros,
-) -> Vec<NewJob> {
+fn place(engine: &Engine, planned: &[&PlannedDelivery], slots: &mut Slots<'_>, now: Micros) -> Vec<NewJob> {
     let mut jobs = Vec::with_capacity(planned.len());
     for planned in planned {
         let row = &planned.row;

@@ -4,27 +4,22 @@ pub mod accept;
 mod batch;
 pub mod bulk;
 mod effects;
+pub mod group;
 pub mod message;
 pub mod plan;
 
-use std::sync::Arc;
-
-use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
+pub use self::group::Refused;
 use self::plan::{PlannedEvent, PlannedMessage};
 use crate::delivery::Engine;
 
-/// Requests that wait for their commit; more are refused rather than kept waiting.
-const WAITING_ROOM: usize = 4_096;
 /// PostgreSQL commits several groups side by side; SQLite has one writer.
 const POSTGRES_WRITERS: usize = 2;
 
 /// The way in; clones share it.
 #[derive(Debug, Clone)]
-pub struct Ingest {
-    queue: mpsc::Sender<Waiting>,
-}
+pub struct Ingest(group::Door<Item, Stored>);
 
 /// Something to be stored.
 #[derive(Debug)]
@@ -50,23 +45,6 @@ pub enum Stored {
     OverLimit,
 }
 
-/// Why something was not stored. Nothing of it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    #[error("too much is waiting to be stored")]
-    Busy,
-    #[error("the database is away")]
-    Unavailable,
-    #[error("it cannot be stored")]
-    Failed,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    item: Item,
-    answer: oneshot::Sender<Result<Stored, Refused>>,
-}
-
 impl Item {
     fn company(&self) -> Uuid {
         match self {
@@ -86,13 +64,12 @@ impl Item {
 impl Ingest {
     /// Starts the writers.
     pub fn start(engine: Engine) -> Self {
-        let (queue, waiting) = mpsc::channel(WAITING_ROOM);
-        let waiting = Arc::new(Mutex::new(waiting));
+        let (door, queue) = group::open();
         let writers = if engine.services().db.is_single_process() { 1 } else { POSTGRES_WRITERS };
         for _ in 0..writers {
-            tokio::spawn(batch::run(engine.clone(), Arc::clone(&waiting)));
+            tokio::spawn(group::run(batch::Batches(engine.clone()), queue.clone()));
         }
-        Self { queue }
+        Self(door)
     }
 
     /// Stores one item together with whatever else arrives now; returns when it is durable.
@@ -101,26 +78,11 @@ impl Ingest {
     /// [`Refused`]; then it is certain that nothing was stored, except that a commit whose answer was lost with the
     /// database may have gone through: the same event or key sent again finds that out.
     pub async fn store(&self, item: Item) -> Result<Stored, Refused> {
-        let (answer, answered) = oneshot::channel();
-        self.queue.try_send(Waiting { item, answer }).map_err(|_| Refused::Busy)?;
-        answered.await.unwrap_or(Err(Refused::Unavailable))
+        self.0.store(item).await
     }
 
     /// As [`Self::store`] for many at once, waiting for room instead of refusing in the middle.
     pub async fn store_all(&self, items: Vec<Item>) -> Vec<Result<Stored, Refused>> {
-        let mut answers = Vec::with_capacity(items.len());
-        for item in items {
-            let (answer, answered) = oneshot::channel();
-            let sent = self.queue.send(Waiting { item, answer }).await;
-            answers.push(sent.is_ok().then_some(answered));
-        }
-        let mut stored = Vec::with_capacity(answers.len());
-        for answer in answers {
-            stored.push(match answer {
-                Some(answered) => answered.await.unwrap_or(Err(Refused::Unavailable)),
-                None => Err(Refused::Unavailable),
-            });
-        }
-        stored
+        self.0.store_all(items).await
     }
 }

@@ -1,7 +1,9 @@
-//! The race-prone cores of the server, compiled against shuttle's atomics and run through the orders in which their steps
-//! can happen: all of them where they are few, many by seed where they are not.
+//! The race-prone cores of the server, run through the orders in which their steps can happen: all of them where they
+//! are few, many by seed where they are not.
 //!
-//! The files are the server's own, taken in by path; they name their atomics as `super::atomic`.
+//! What is made of atomics is taken in by path and compiled against shuttle's, which it names as `super::atomic`. What
+//! is made of tasks is the server's own library: its tasks meet in channels and locks that are never held over a wait,
+//! so the order in which they are polled is all there is, and shuttle decides it.
 
 #[cfg(test)]
 use shuttle::sync::atomic;
@@ -12,4 +14,10 @@ use shuttle::sync::atomic;
 mod latch;
 
 #[cfg(test)]
-mod tests;
+mod gate;
+#[cfg(test)]
+mod group;
+#[cfg(test)]
+mod limiter;
+#[cfg(test)]
+mod orders;

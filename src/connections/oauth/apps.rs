@@ -22,8 +22,10 @@ use crate::vault::{Place, VaultError};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AppRequest {
+    #[schema(pattern = "^[!-~]{1,500}$")]
     pub client_id: String,
     /// Stored encrypted and never shown again.
+    #[schema(pattern = "^[!-~]{1,500}$")]
     pub client_secret: String,
 }
 

@@ -67,8 +67,7 @@ pub(in crate::delivery) async fn carry_out_many(engine: Engine, jobs: Vec<Job>) 
     }
     share_slot(&mut settled);
     if settled.is_empty() {
-        engine.lanes().release(lane, false, now);
-        engine.0.wake.notify_one();
+        engine.release(lane, now);
     }
     for settled in settled {
         settle(&engine, settled);

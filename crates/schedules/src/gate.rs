@@ -1,4 +1,4 @@
-//! A call that is under way, a deadline that shuts its gate, and a lease that is lost: at any moment, in any order.
+//! The gate of a call: one that is under way, a deadline that shuts its gate, and a lease that is lost: at any moment, in any order.
 
 use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex};
