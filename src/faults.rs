@@ -66,6 +66,12 @@ names! {
         TokenStored = "token_stored",
         /// This node's lease was just renewed.
         LeaseRenewed = "lease_renewed",
+        /// A part of a batch is committed, the batch not accepted yet.
+        BatchPart = "batch_part",
+        /// A batch is accepted, nobody is answered yet and nothing of it released.
+        BatchAccepted = "batch_accepted",
+        /// A part of an accepted batch is released.
+        BatchReleased = "batch_released",
     }
 }
 

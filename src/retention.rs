@@ -167,7 +167,7 @@ impl Round<'_> {
         let Some(last) = walked.last() else { return Ok((0, 0)) };
         to.notices = last.id;
         let notices: Vec<_> = walked.iter().filter(|row| row.is_notice).map(|row| row.id).collect();
-        retention::delete_notices(tx, self.company.0, &notices).await?;
+        retention::delete_deliveries(tx, self.company.0, &notices).await?;
         Ok((count(&walked), count(&notices)))
     }
 }

@@ -19,7 +19,7 @@ use crate::delivery::manage::BulkRetry;
 use crate::error::{AppError, AppResult};
 use crate::exports::ExportRows;
 use crate::ids::{CompanyId, TaskId};
-use crate::ingest::bulk::SendBatch;
+use crate::ingest::bulk::{SendBatch, discard_left};
 use crate::store::tasks::{self, Task};
 use crate::store::{blobs, nodes};
 
@@ -44,6 +44,9 @@ pub enum Kind {
 
 impl Kind {
     pub const ALL: [Self; 4] = [Self::BulkRetry, Self::EraseCompany, Self::ExportRows, Self::SendBatch];
+    /// Carried out on their own, so that messages never wait for a report or an erasure.
+    const BATCHES: &[Self] = &[Self::SendBatch];
+    const OTHERS: &[Self] = &[Self::BulkRetry, Self::EraseCompany, Self::ExportRows];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -94,16 +97,18 @@ impl Held {
     }
 }
 
-/// Wakes this node's runner.
+/// Wakes this node's runners.
 #[derive(Debug, Default)]
 pub struct Tasks {
-    wake: Notify,
+    batches: Notify,
+    others: Notify,
 }
 
 impl Tasks {
     /// There is a new task.
     pub fn wake(&self) {
-        self.wake.notify_one();
+        self.batches.notify_one();
+        self.others.notify_one();
     }
 }
 
@@ -167,31 +172,57 @@ pub async fn find(app: &App, owner: CompanyId, id: TaskId) -> AppResult<TaskView
 
 /// Carries tasks out for as long as the app lives.
 pub(crate) async fn run(app: Weak<App>) {
-    loop {
-        let Some(running) = app.upgrade() else { return };
-        let found = turn(&running).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "background tasks cannot be looked for, trying again");
-            false
-        });
+    tokio::join!(run_batches(app.clone()), run_others(app));
+}
+
+async fn run_batches(app: Weak<App>) {
+    while let Some(running) = app.upgrade() {
+        let turned = async {
+            discard_left(&running).await?;
+            turn(&running, Kind::BATCHES).await
+        };
+        let found = or_later(turned.await);
+        let tasks = Arc::clone(&running.tasks);
+        drop(running);
         if !found {
-            let tasks = Arc::clone(&running.tasks);
-            drop(running);
-            tokio::select! {
-                () = tasks.wake.notified() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
+            until_woken(&tasks.batches).await;
         }
     }
 }
 
+async fn run_others(app: Weak<App>) {
+    while let Some(running) = app.upgrade() {
+        let found = or_later(turn(&running, Kind::OTHERS).await);
+        let tasks = Arc::clone(&running.tasks);
+        drop(running);
+        if !found {
+            until_woken(&tasks.others).await;
+        }
+    }
+}
+
+fn or_later(turned: db::Result<bool>) -> bool {
+    turned.unwrap_or_else(|error| {
+        tracing::warn!(%error, "background tasks cannot be looked for, trying again");
+        false
+    })
+}
+
+async fn until_woken(wake: &Notify) {
+    tokio::select! {
+        () = wake.notified() => {}
+        () = tokio::time::sleep(LOOK_EVERY) => {}
+    }
+}
+
 /// Takes a task for some steps; false when there was none to take.
-async fn turn(app: &App) -> db::Result<bool> {
+async fn turn(app: &App, kinds: &[Kind]) -> db::Result<bool> {
     let held = Held { node: app.engine.node() };
     let mut tx = app.db().system("take a background task").write().await?;
     let now = nodes::database_now(&mut tx).await?;
     // Whoever had a single process' database before is dead: the file lock says so.
     let free_before = if app.db().is_single_process() { now.max(Micros::MAX - 1) } else { now };
-    let kinds = Kind::ALL.map(|kind| kind.as_str().to_owned()).to_vec();
+    let kinds = kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
     let Some(mut task) = tasks::claim(&mut tx, held.node, kinds, (free_before, now + LEASE)).await? else {
         return Ok(false);
     };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use santral_connectors::Channel;
 use santral_connectors::capability::{TemplateStatus, VendorTemplate};
 use santral_connectors::operation::WhatsappTemplate;
+use santral_connectors::whatsapp::location::{Misplaced, misplaced};
 
 use super::lists;
 use crate::app::App;
@@ -135,7 +136,7 @@ fn lists_templates(setup: &Setup, connection: ConnectionId) -> bool {
     connector.is_some_and(|connector| connector.capabilities.templates.is_some())
 }
 
-/// Places that are filled with nothing, which no vendor sends, and addresses that are none.
+/// Places that are filled with nothing, which no vendor sends, addresses that are none, and coordinates of nowhere.
 fn empty(template: &WhatsappTemplate) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (place, value) in &template.variables {
@@ -145,6 +146,18 @@ fn empty(template: &WhatsappTemplate) -> Vec<Problem> {
             problems.push(Problem::new(at, "required", "Bu alan boş olamaz.", "This place cannot be empty."));
         } else if place.starts_with("media.") && !is_address {
             let (tr, en) = ("http ya da https adresi olmalı.", "Must be an http or https address.");
+            problems.push(Problem::new(at, "invalid", tr, en));
+        } else if let Some(wrong) = misplaced(place, value) {
+            let (tr, en) = match wrong {
+                Misplaced::NoNumber => (
+                    "41.0082 gibi, noktalı bir ondalık sayı olmalı.",
+                    "Must be a decimal number with a point, such as 41.0082.",
+                ),
+                Misplaced::OutOfRange => (
+                    "Enlem -90 ile 90, boylam -180 ile 180 arasında olmalı.",
+                    "A latitude is from -90 to 90, a longitude from -180 to 180.",
+                ),
+            };
             problems.push(Problem::new(at, "invalid", tr, en));
         }
     }
@@ -291,6 +304,9 @@ mod tests {
         assert_eq!(codes(&of("1", " \n")), [(at("1"), "required")]);
         assert_eq!(codes(&of("media.image", "a.png")), [(at("media.image"), "invalid")]);
         assert_eq!(codes(&of("media.image", "https://f.example/a.png")), []);
+        assert_eq!(codes(&of("location.latitude", "41,0082")), [(at("location.latitude"), "invalid")]);
+        assert_eq!(codes(&of("location.longitude", "181")), [(at("location.longitude"), "invalid")]);
+        assert_eq!(codes(&of("location.latitude", "41.0082")), []);
     }
 
     #[test]

@@ -35,7 +35,7 @@ macro_rules! migrations {
 
 migrations! {
     1 "0001_first", 2 "0002_oauth", 3 "0003_messaging", 4 "0004_pages", 5 "0005_operator", 6 "0006_accents",
-    8 "0008_registrations", 9 "0009_account_holders",
+    8 "0008_registrations", 9 "0009_account_holders", 10 "0010_batches_in_parts",
 }
 
 /// All that this program knows, in order.
@@ -91,23 +91,28 @@ fn failed(migration: &Migration) -> impl FnOnce(sqlx::Error) -> OpenError {
 pub(super) async fn sqlite(db: &Db) -> Result<Vec<i64>, OpenError> {
     let Engine::Sqlite(engine) = &*db.0 else { return Ok(Vec::new()) };
     let mut tx = engine.write().await?;
-    engine
-        .script(
-            &mut tx,
-            "create table if not exists schema_migrations \
-             (version integer primary key, name text not null) strict",
-        )
-        .await?;
+    script(
+        &mut tx,
+        "create table if not exists schema_migrations (version integer primary key, name text not null) strict",
+    )
+    .await?;
     let rows = tx.fetch_all(&APPLIED, args![]).await?;
     let has: BTreeSet<i64> = rows.iter().map(|row| row.i64("version")).collect::<super::Result<_>>()?;
     let mut applied = Vec::new();
     for migration in missing(&has) {
-        engine.script(&mut tx, migration.sqlite).await.map_err(failed(migration))?;
+        script(&mut tx, migration.sqlite).await.map_err(failed(migration))?;
         tx.execute(&RECORD, args![migration.version, migration.name]).await?;
         applied.push(migration.version);
     }
     tx.commit().await?;
     Ok(applied)
+}
+
+async fn script(tx: &mut Tx, script: &'static str) -> super::Result<()> {
+    match tx {
+        Tx::Sqlite(tx) => tx.script(script).await,
+        Tx::Postgres(_) => Err(super::Error::WorkerCrashed),
+    }
 }
 
 /// Migrates when this login may; else makes sure that somebody has.

@@ -1,40 +1,45 @@
 //! Rows on their way out of a statement.
 
+use sqlx::error::UnexpectedNullError;
 use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{ColumnIndex, Decode, Row as _, Type};
+use sqlx::{Decode, Postgres, Row as _, Type};
 use uuid::Uuid;
 
-use super::Result;
+use super::sqlite::{FromCell, LiteRow};
+use super::{Error, Result};
 
 /// One row, whichever engine it comes from. Columns are asked for by name.
 #[derive(Debug)]
 pub enum Row {
-    Sqlite(SqliteRow),
+    Sqlite(LiteRow),
     Postgres(PgRow),
 }
 
 impl Row {
-    fn get<T>(&self, column: &str) -> Result<T>
+    fn optional<T>(&self, column: &str) -> Result<Option<T>>
     where
-        T: for<'r> Decode<'r, sqlx::Sqlite>
-            + Type<sqlx::Sqlite>
-            + for<'r> Decode<'r, sqlx::Postgres>
-            + Type<sqlx::Postgres>,
-        for<'c> &'c str: ColumnIndex<SqliteRow> + ColumnIndex<PgRow>,
+        T: FromCell + Type<Postgres> + for<'r> Decode<'r, Postgres>,
     {
         match self {
-            Self::Sqlite(row) => row.try_get(column),
+            Self::Sqlite(row) => row.get(column),
             Self::Postgres(row) => row.try_get(column),
         }
     }
 
+    fn required<T>(&self, column: &str) -> Result<T>
+    where
+        T: FromCell + Type<Postgres> + for<'r> Decode<'r, Postgres>,
+    {
+        let null = || Error::ColumnDecode { index: column.to_owned(), source: Box::new(UnexpectedNullError) };
+        self.optional(column)?.ok_or_else(null)
+    }
+
     pub fn i64(&self, column: &str) -> Result<i64> {
-        self.get(column)
+        self.required(column)
     }
 
     pub fn opt_i64(&self, column: &str) -> Result<Option<i64>> {
-        self.get(column)
+        self.optional(column)
     }
 
     pub fn bool(&self, column: &str) -> Result<bool> {
@@ -42,26 +47,26 @@ impl Row {
     }
 
     pub fn text(&self, column: &str) -> Result<String> {
-        self.get(column)
+        self.required(column)
     }
 
     pub fn opt_text(&self, column: &str) -> Result<Option<String>> {
-        self.get(column)
+        self.optional(column)
     }
 
     pub fn bytes(&self, column: &str) -> Result<Vec<u8>> {
-        self.get(column)
+        self.required(column)
     }
 
     pub fn opt_bytes(&self, column: &str) -> Result<Option<Vec<u8>>> {
-        self.get(column)
+        self.optional(column)
     }
 
     pub fn uuid(&self, column: &str) -> Result<Uuid> {
-        self.get(column)
+        self.required(column)
     }
 
     pub fn opt_uuid(&self, column: &str) -> Result<Option<Uuid>> {
-        self.get(column)
+        self.optional(column)
     }
 }

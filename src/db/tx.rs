@@ -1,17 +1,16 @@
 //! A transaction in a scope. Dropped without a commit, it rolls back.
 
 use sqlx::postgres::PgArguments;
-use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, Sqlite, Transaction};
+use sqlx::{Postgres, Transaction};
 
+use super::sqlite::LiteTx;
 use super::{Bulk, Error, Result, Row, Sql, Val};
 use crate::faults::{Point, reach, rewritten};
 
 /// The only thing statements can be run on.
 #[derive(Debug)]
 pub enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(LiteTx),
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -24,28 +23,6 @@ fn pg(args: Vec<Val>, bulk: Option<Bulk>) -> Result<PgArguments> {
         value.bind_pg(&mut arguments)?;
     }
     Ok(arguments)
-}
-
-type LiteQuery = Query<'static, Sqlite, SqliteArguments>;
-
-fn lite(sql: impl SqlSafeStr, values: impl IntoIterator<Item = Val>) -> Result<LiteQuery> {
-    let mut arguments = SqliteArguments::default();
-    for value in values {
-        value.bind_sqlite(&mut arguments)?;
-    }
-    Ok(sqlx::query_with(sql, arguments))
-}
-
-/// The queries that carry a statement out on SQLite: one, or one for every so many rows.
-fn lite_queries(sql: &'static Sql, args: Vec<Val>, bulk: Option<Bulk>) -> Result<Vec<LiteQuery>> {
-    let Some(mut bulk) = bulk else { return Ok(vec![lite(rewritten(sql.sqlite), args)?]) };
-    let mut queries = Vec::new();
-    while let Some((rows, values)) = bulk.next_rows() {
-        // The text is the statement's own with placeholders in it.
-        let text = AssertSqlSafe(sql.over_rows(rows));
-        queries.push(lite(text, values.into_iter().chain(args.iter().cloned()))?);
-    }
-    Ok(queries)
 }
 
 /// A statement is about to run: its name, never its values, goes to the log of the request that runs it.
@@ -89,13 +66,7 @@ impl Tx {
         }
         begins(sql);
         match self {
-            Self::Sqlite(tx) => {
-                let mut touched = 0;
-                for query in lite_queries(sql, args, bulk)? {
-                    touched += query.execute(&mut **tx).await?.rows_affected();
-                }
-                Ok(touched)
-            }
+            Self::Sqlite(tx) => Ok(tx.run(sql, bulk, args).await?.1),
             Self::Postgres(tx) => {
                 let query = sqlx::query_with(rewritten(sql.pg), pg(args, bulk)?);
                 Ok(query.execute(&mut **tx).await?.rows_affected())
@@ -122,13 +93,7 @@ impl Tx {
         }
         begins(sql);
         Ok(match self {
-            Self::Sqlite(tx) => {
-                let mut rows = Vec::new();
-                for query in lite_queries(sql, args, bulk)? {
-                    rows.extend(query.fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite));
-                }
-                rows
-            }
+            Self::Sqlite(tx) => tx.run(sql, bulk, args).await?.0.into_iter().map(Row::Sqlite).collect(),
             Self::Postgres(tx) => {
                 let query = sqlx::query_with(rewritten(sql.pg), pg(args, bulk)?);
                 query.fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use sqlx::Arguments as _;
 use sqlx::postgres::PgArguments;
-use sqlx::sqlite::SqliteArguments;
 use uuid::Uuid;
 
 /// One bound value. `None` is a typed NULL.
@@ -71,12 +70,16 @@ impl Bulk {
         Ok(())
     }
 
-    /// Takes the next rows for SQLite, as many as one of a few sizes: each size is a statement of its own to prepare.
-    pub(super) fn next_rows(&mut self) -> Option<(usize, Vec<Val>)> {
-        let left = self.cells.len() / self.width.max(1);
-        let size = SIZES.into_iter().find(|size| *size <= left)?;
-        let rest = self.cells.split_off(size * self.width);
-        Some((size, std::mem::replace(&mut self.cells, rest)))
+    /// The rows for SQLite, as many at a time as one of a few sizes: each size is a statement of its own to prepare.
+    pub(super) fn groups(&self) -> impl Iterator<Item = (usize, &[Val])> {
+        let mut rest = self.cells.as_slice();
+        std::iter::from_fn(move || {
+            let left = rest.len() / self.width.max(1);
+            let size = SIZES.into_iter().find(|size| *size <= left)?;
+            let (group, others) = rest.split_at_checked(size * self.width)?;
+            rest = others;
+            Some((size, group))
+        })
     }
 }
 
@@ -144,18 +147,13 @@ impl Val {
         }
     }
 
-    pub(super) fn bind_sqlite(self, arguments: &mut SqliteArguments) -> super::Result<()> {
+    /// A list as JSON, for SQLite.
+    pub(super) fn json_list(&self) -> String {
         match self {
-            Self::I64(value) => arguments.add(value),
-            Self::Text(value) => arguments.add(value),
-            Self::Bytes(value) => arguments.add(value),
-            Self::Uuid(value) => arguments.add(value),
-            Self::Uuids(ids) => {
-                arguments.add(json_list(ids.iter(), |json, id| push_hex(json, id.as_bytes())))
-            }
-            Self::Texts(texts) => arguments.add(json_list(texts.iter(), |json, text| push_text(json, text))),
+            Self::Uuids(ids) => json_list(ids.iter(), |json, id| push_hex(json, id.as_bytes())),
+            Self::Texts(texts) => json_list(texts.iter(), |json, text| push_text(json, text)),
+            _ => "[]".to_owned(),
         }
-        .map_err(super::Error::Encode)
     }
 }
 
@@ -217,7 +215,7 @@ mod tests {
             let mut bulk = Bulk::new(2);
             (0..count).for_each(|n| bulk.push(args![n, "x"]));
             let mut taken = Vec::new();
-            while let Some((rows, values)) = bulk.next_rows() {
+            for (rows, values) in bulk.groups() {
                 assert_eq!(values.len(), rows * 2);
                 taken.extend(values.iter().filter_map(Val::as_i64));
             }

@@ -282,7 +282,7 @@ async fn try_commit(
     companies.sort_unstable();
     companies.dedup();
     let term = engine.term();
-    let mut tx = engine.db().companies(&companies).write().await?;
+    let mut tx = engine.db().companies(&companies).write_briefly().await?;
     // First, so that what is claimed below cannot be what was doubted.
     let freed = jobs::free(&mut tx, doubted, 0).await?;
     let freed = doubted.iter().filter(|claim| freed.contains(&claim.id));

@@ -83,7 +83,7 @@ async fn commit(engine: &Engine, arrived: &[Arrived]) -> db::Result<()> {
     };
     let mut companies: Vec<_> = ears.setups.keys().copied().map(CompanyId).collect();
     companies.sort_unstable();
-    let mut tx = engine.db().companies(&companies).write().await?;
+    let mut tx = engine.db().companies(&companies).write_briefly().await?;
     let (confirmed, hints): (Vec<_>, Vec<_>) = arrived.iter().partition(|one| one.confirmed);
     let confirmed: Vec<_> = confirmed.into_iter().flat_map(receipts_of).collect();
     let applied = receipts::apply(&mut tx, &ears, &confirmed, now).await?;
@@ -187,7 +187,7 @@ fn look_again(engine: Engine, ears: Ears, early: Vec<(Uuid, Uuid, String)>) {
 async fn again(engine: &Engine, ears: &Ears, early: Vec<(Uuid, Uuid, String)>) -> db::Result<()> {
     let companies: Vec<_> = ears.setups.keys().copied().map(CompanyId).collect();
     let now = engine.clock().micros();
-    let mut tx = engine.db().companies(&companies).write().await?;
+    let mut tx = engine.db().companies(&companies).write_briefly().await?;
     let receipts = take_early(&mut tx, &early).await?;
     let applied = receipts::apply(&mut tx, ears, &receipts, now).await?;
     tx.commit().await?;

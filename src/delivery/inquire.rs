@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use santral_connectors::capability::{Among, Asked, Found, Polling, Reports, Status};
+use santral_connectors::manifest::Rate;
 use santral_connectors::operation::Sent;
 use santral_connectors::{Connector, Failure, Operation};
 
@@ -18,6 +19,7 @@ use super::Engine;
 use super::committer::{Ending, Settled, Write};
 use super::lanes::Lane;
 use super::lease::Term;
+use super::meter::ASKED_ENOUGH;
 use super::model::{Attempt, State};
 use super::perform::{Course, Job, Port, SentNote, unchanged};
 use super::receipts::{self, Ears, Receipt, Told};
@@ -99,7 +101,8 @@ impl Open {
 pub(super) async fn inquire(engine: Engine, jobs: Vec<Job>) {
     let Some((lane, term)) = jobs.first().map(|job| (job.claim.lane, job.term)) else { return };
     let claims: Vec<_> = jobs.iter().map(|job| job.claim).collect();
-    let mut round = Round { engine: &engine, lane, term, now: engine.clock().micros(), pause_until: None };
+    let now = engine.clock().micros();
+    let mut round = Round { engine: &engine, lane, term, now, pause_until: None, is_short: false };
     let asked = AssertUnwindSafe(round.run(jobs)).catch_unwind().await;
     let asked = asked.unwrap_or_else(|_| Err(db::Error::Protocol("a panic".to_owned())));
     let settled = asked.unwrap_or_else(|error| {
@@ -135,9 +138,16 @@ struct Asking<'a> {
     calls: u32,
 }
 
-/// The questions of one round: as many ids as [`CALLS`] calls can answer to their last page, given the recipients that
-/// share each. One that needs more than that alone is asked alone. What finds no place waits for the next round.
-fn plan<'a>(messages: impl Iterator<Item = (&'a str, usize)>, polling: Polling) -> Vec<Asking<'a>> {
+/// The questions of one round: as many ids as [`CALLS`] calls, or the `left` that the vendor allows now, can answer to
+/// their last page, given the recipients that share each. One that needs more than that alone is asked alone, when
+/// nothing else has been asked lately. What finds no place waits for the next round.
+fn plan<'a>(
+    messages: impl Iterator<Item = (&'a str, usize)>,
+    polling: Polling,
+    left: u32,
+) -> Vec<Asking<'a>> {
+    let most = CALLS.min(left);
+    let is_whole = left >= CALLS.min(polling.rate.count);
     // A last page that is full is followed by an empty one.
     let calls = |rows: usize| u32::try_from(rows / polling.page.max(1) + 1).unwrap_or(u32::MAX);
     let (mut questions, mut spent) = (Vec::<Asking<'a>>::new(), 0_u32);
@@ -145,7 +155,7 @@ fn plan<'a>(messages: impl Iterator<Item = (&'a str, usize)>, polling: Polling) 
         let joins = questions.last().is_some_and(|last| last.ids.len() < polling.batch.max(1));
         let before = questions.last().filter(|_| joins).map_or((0, 0), |last| (last.rows, last.calls));
         let needed = calls(before.0 + rows);
-        if !questions.is_empty() && spent - before.1 + needed > CALLS {
+        if spent - before.1 + needed > most && !(is_whole && questions.is_empty()) {
             continue;
         }
         spent = spent - before.1 + needed;
@@ -166,6 +176,8 @@ struct Round<'a> {
     term: Term,
     now: Micros,
     pause_until: Option<Micros>,
+    /// Something could not be asked about: the vendor's rate had no room.
+    is_short: bool,
 }
 
 impl Round<'_> {
@@ -185,11 +197,43 @@ impl Round<'_> {
         };
         let (sent, unknown): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|open| open.question.state == State::Sent.as_str());
+        // However many messages wait for their report, one lost one is looked for in every round.
+        let mut unknown = unknown.into_iter();
+        let left = self.left(&target);
+        if let Some(open) = unknown.next() {
+            settled.push(self.reconcile(&setup, &target, open).await?);
+        }
         settled.extend(self.reports(&setup, &target, sent).await?);
         for open in unknown {
             settled.push(self.reconcile(&setup, &target, open).await?);
         }
+        self.pause(&target, left);
         Ok(settled)
+    }
+
+    fn now(&self) -> Micros {
+        self.engine.clock().micros()
+    }
+
+    /// The vendor's rate of questions, where it has one.
+    fn rate(target: &Target) -> Option<Rate> {
+        target.connector.capabilities.reports.map(|reader| reader.polling().rate)
+    }
+
+    /// Calls that the vendor still allows now.
+    fn left(&self, target: &Target) -> u32 {
+        Self::rate(target).map_or(CALLS, |rate| self.engine.meter().left(self.lane, &rate, self.now()))
+    }
+
+    fn port<'b>(&self, target: &'b Target) -> Port<'b>
+    where
+        Self: 'b,
+    {
+        let port = Port::new(self.engine, (self.lane, self.term), target);
+        match Self::rate(target) {
+            Some(rate) => port.metered(self.engine, self.lane, rate),
+            None => port,
+        }
     }
 
     /// Splits off what is settled already, or gone.
@@ -248,9 +292,9 @@ impl Round<'_> {
         }
         let sizes = self.sizes(setup, by_message.keys().cloned().collect()).await?;
         let size = |id: &str| sizes.get(id).copied().unwrap_or(1);
-        let questions = plan(by_message.keys().map(|id| (id.as_str(), size(id))), polling);
-        let port = Port::new(self.engine, (self.lane, self.term), target);
-        let (mut calls, mut statuses) = (0, Vec::new());
+        let questions = plan(by_message.keys().map(|id| (id.as_str(), size(id))), polling, self.left(target));
+        let port = self.port(target);
+        let mut statuses = Vec::new();
         'round: for question in &questions {
             let of = |id: &'_ str| by_message.get_key_value(id);
             let asked: Vec<_> = question
@@ -261,7 +305,6 @@ impl Round<'_> {
                 .collect();
             // Somebody else may send by the same account: a page more than we know of is no surprise.
             for page in 0..question.calls + CALLS {
-                calls += 1;
                 let cx = port.cx("reports", &[]);
                 match port.bounded(reader.reports(&cx, &asked, page)).await {
                     Ok(Reports { statuses: found, more }) => {
@@ -277,7 +320,6 @@ impl Round<'_> {
                 }
             }
         }
-        self.pause(polling, calls);
         self.apply(setup, &statuses).await?;
         let planned: HashSet<&str> =
             questions.iter().flat_map(|question| question.ids.iter().copied()).collect();
@@ -287,6 +329,7 @@ impl Round<'_> {
             .filter(|(id, _)| !planned.contains(id.as_str()))
             .flat_map(|(_, opens)| opens.iter().map(|open| open.job.claim.id))
             .collect();
+        self.is_short |= !unasked.is_empty();
         // Those whose end was just written down have no job any more: their answer changes nothing.
         Ok(open
             .iter()
@@ -331,11 +374,16 @@ impl Round<'_> {
         stored::sizes(&mut tx, (self.lane.company, self.lane.of_messages().id), ids).await
     }
 
-    /// The vendor's rate of questions, kept by leaving the lane alone for as long as these calls were worth.
-    fn pause(&mut self, polling: Polling, calls: u32) {
-        let window = i64::try_from(polling.rate.window.as_micros()).unwrap_or(HOUR);
-        let each = window / i64::from(polling.rate.count.max(1));
-        self.pause_until = Some(self.now + each.saturating_mul(i64::from(calls)));
+    /// Leaves the lane alone for as long as this round's calls were worth, `left` having been allowed before it. What
+    /// found no room waits until there is all the room that the vendor gives.
+    fn pause(&mut self, target: &Target, left: u32) {
+        let Some(rate) = Self::rate(target) else { return };
+        let (meter, now) = (self.engine.meter(), self.now());
+        let calls = left.saturating_sub(meter.left(self.lane, &rate, now));
+        let window = i64::try_from(rate.window.as_micros()).unwrap_or(HOUR);
+        let spread = self.now + window / i64::from(rate.count.max(1)) * i64::from(calls);
+        let room = if self.is_short { meter.full_at(self.lane, &rate, now) } else { None };
+        self.pause_until = spread.max(room.unwrap_or(spread)).into();
     }
 
     async fn apply(&self, setup: &Arc<Setup>, statuses: &[Status]) -> db::Result<()> {
@@ -368,7 +416,7 @@ impl Round<'_> {
     }
 
     /// Asks the vendor whether it took a message whose answer was lost.
-    async fn reconcile(&self, setup: &Arc<Setup>, target: &Target, open: Open) -> db::Result<Settled> {
+    async fn reconcile(&mut self, setup: &Arc<Setup>, target: &Target, open: Open) -> db::Result<Settled> {
         let Some(finder) = target.connector.capabilities.reconcile else { return Ok(self.later(&open)) };
         let Some(operation) = self.operation(setup, &open) else { return Ok(self.later(&open)) };
         let (began, ended) = open.attempted();
@@ -381,10 +429,17 @@ impl Round<'_> {
         drop(tx);
         let time = |at| Timestamp::from_microsecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
         let among = Among { since: time(since), until: time(until), known: &known };
-        let port = Port::new(self.engine, (self.lane, self.term), target);
+        let port = self.port(target);
         let key = DeliveryId(open.job.claim.id).to_string();
         let cx = port.cx(&key, &[]);
         let found = port.bounded(finder.find(&cx, &operation, &among)).await;
+        drop(port);
+        if matches!(&found, Err(failure) if failure.code == ASKED_ENOUGH) {
+            self.is_short = true;
+            let claim = open.job.claim;
+            let lane = claim.lane.id;
+            return Ok(answer(claim, Ending::Ask { lane, due_at: self.now, attempt: claim.attempt }));
+        }
         tracing::info!(delivery = key, ?found, "an unknown outcome was asked about");
         Ok(match found {
             Ok(Found::Taken(sent, status)) => {
@@ -512,7 +567,6 @@ impl Port<'_> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use santral_connectors::manifest::Rate;
     use uuid::Uuid;
 
     use super::*;
@@ -538,17 +592,21 @@ mod tests {
     #[test]
     fn a_round_asks_about_no_more_than_its_calls_can_answer() {
         let sizes = [("a", 450), ("b", 300), ("c", 900), ("d", 99), ("e", 1)];
-        let planned = plan(sizes.into_iter(), polling(50, 100));
+        let planned = plan(sizes.into_iter(), polling(50, 100), 10);
         let ids: Vec<_> = planned.iter().map(|question| (question.ids.clone(), question.calls)).collect();
         // `c` would not be read to its end; what is smaller still fits.
         assert_eq!(ids, [(vec!["a", "b", "d", "e"], 9)]);
         // One alone that is larger than a round is asked alone, to its end.
-        let planned = plan([("huge", 5_000), ("small", 1)].into_iter(), polling(50, 100));
+        let planned = plan([("huge", 5_000), ("small", 1)].into_iter(), polling(50, 100), 10);
         assert_eq!((planned.len(), planned[0].ids.clone(), planned[0].calls), (1, vec!["huge"], 51));
         // Where each call takes one id, each is a question.
-        let planned = plan([("a", 1_000), ("b", 1), ("c", 10)].into_iter(), polling(1, 1_000));
+        let planned = plan([("a", 1_000), ("b", 1), ("c", 10)].into_iter(), polling(1, 1_000), 10);
         assert_eq!(planned.iter().map(|question| question.calls).collect::<Vec<_>>(), [2, 1, 1]);
-        assert_eq!(plan(std::iter::empty(), polling(50, 100)), []);
+        assert_eq!(plan(std::iter::empty(), polling(50, 100), 10), []);
+        // Where less is left, what fits; what needs more than that waits until all is.
+        let left = |left| plan([("huge", 5_000), ("a", 150), ("b", 150)].into_iter(), polling(50, 100), left);
+        assert_eq!(left(3).iter().map(|question| question.ids.clone()).collect::<Vec<_>>(), [vec!["a"]]);
+        assert_eq!((left(1), left(0)), (vec![], vec![]));
     }
 
     proptest! {
@@ -559,7 +617,7 @@ mod tests {
             let names: Vec<String> = (0..sizes.len()).map(|n| n.to_string()).collect();
             let mut left: Vec<_> = names.iter().map(String::as_str).zip(sizes).collect();
             while !left.is_empty() {
-                let planned = plan(left.iter().copied(), polling(batch, page));
+                let planned = plan(left.iter().copied(), polling(batch, page), 10);
                 let calls: u32 = planned.iter().map(|question| question.calls).sum();
                 prop_assert!(calls <= CALLS || planned.len() == 1 && planned[0].ids.len() == 1);
                 let asked: HashSet<_> = planned.iter().flat_map(|question| question.ids.clone()).collect();

@@ -8,6 +8,7 @@ mod inquire;
 pub mod lanes;
 mod lease;
 pub mod manage;
+mod meter;
 pub mod model;
 pub mod notices;
 mod pace;
@@ -43,6 +44,7 @@ use crate::outbound::Outbound;
 use crate::store::jobs::{self, Claim, Phase};
 use crate::vault::Keyring;
 
+use self::meter::Meter;
 pub use committer::Notice;
 pub(crate) use committer::store_notices;
 pub use perform::Job;
@@ -94,6 +96,8 @@ struct Inner {
     called_back: Mutex<HashSet<Lane>>,
     /// Connections whose vendor refused a template, until somebody looks.
     doubtful_templates: Mutex<HashSet<Lane>>,
+    /// How often vendors were asked lately.
+    meter: Meter,
 }
 
 impl Engine {
@@ -122,6 +126,7 @@ impl Engine {
             uses: Mutex::default(),
             called_back: Mutex::default(),
             doubtful_templates: Mutex::default(),
+            meter: Meter::default(),
         }));
         if !engine.db().is_single_process() {
             recover::renew(&engine).await?;
@@ -269,6 +274,10 @@ impl Engine {
 
     fn note_use(&self, lane: Lane, now: Micros) {
         self.0.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(lane, now);
+    }
+
+    fn meter(&self) -> &Meter {
+        &self.0.meter
     }
 
     /// Connections whose vendor has refused a template since this was last asked.

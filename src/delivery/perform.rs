@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use santral_connectors::http::Http;
+use santral_connectors::manifest::Rate;
 use santral_connectors::smtp::Smtp;
 use santral_connectors::{Cx, Failure, FailureKind, File, Operation};
 use tokio::sync::oneshot;
@@ -19,6 +20,7 @@ use super::committer::{Ending, Settled, Write};
 use super::gate::{Gate, Stop, Verdict};
 use super::lanes::Lane;
 use super::lease::Term;
+use super::meter::Metered;
 use super::model::{ChainPlace, Payload};
 use super::target::{self, Blocked, Target};
 use crate::clock::Micros;
@@ -490,6 +492,13 @@ impl<'a> Port<'a> {
             base_url,
             now: services.clock.now(),
         }
+    }
+
+    /// Lets through only as many calls as the vendor's rate of questions allows, over all questions of the lane.
+    #[must_use]
+    pub(super) fn metered(self, engine: &Engine, lane: Lane, rate: Rate) -> Self {
+        let http = Box::new(Metered { inner: self.http, engine: engine.clone(), lane, rate });
+        Self { http, ..self }
     }
 
     pub(super) const fn deadline(&self) -> Duration {

@@ -60,7 +60,7 @@ async fn commit(engine: &Engine, items: &[Item]) -> db::Result<Vec<Stored>> {
     ids.dedup();
     // Asked for before the transaction: it may have to be loaded.
     let platform = engine.services().setups.platform().await?;
-    let mut tx = engine.services().db.companies(&ids).write().await?;
+    let mut tx = engine.services().db.companies(&ids).write_briefly().await?;
     let mut outcomes = check_versions(&mut tx, engine, items, ids).await?;
     store_events(&mut tx, items, &mut outcomes).await?;
     store_keys(&mut tx, items, &mut outcomes, now).await?;

@@ -1,5 +1,8 @@
 //! One message to many recipients: a delivery for each, accepted together, with progress, and stoppable.
 
+mod carry;
+mod parts;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,37 +11,27 @@ use santral_connectors::operation::{MessageKind, RecipientType, WhatsappTemplate
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use self::carry::SendBatch;
+pub(crate) use self::parts::discard_left;
+use self::parts::{Filing, Outcome, Params};
 use super::message::{self, MessageRequest};
 use super::plan::{PlannedDelivery, fail};
 use crate::app::App;
 use crate::clock::Micros;
 use crate::companies::setup::Setup;
 use crate::connections::templates;
-use crate::db::{self, Tx};
-use crate::delivery::lanes::Lane;
 use crate::delivery::model::{Origin, State};
-use crate::delivery::notices::{self, News};
-use crate::delivery::store_notices;
 use crate::error::{AppError, AppResult, Code};
-use crate::ids::{CompanyId, ConnectionId, TaskId, TemplateId, new_uuid};
-use crate::messaging::limits;
-use crate::store::deliveries::{self, NewDelivery};
-use crate::store::jobs::{self, NewJob};
-use crate::store::limits::ChannelDay;
-use crate::store::tasks::Task;
-use crate::store::{batches, companies, delivery_changes, idempotency};
-use crate::tasks::{Held, Kind, Step, enqueue};
+use crate::ids::{ConnectionId, TaskId, TemplateId, new_uuid};
+use crate::store::deliveries::NewDelivery;
+use crate::store::{batches, idempotency, tasks};
 
 /// Recipients of one request.
 const MOST: usize = 10_000;
 /// So many are planned before others have a turn on this thread.
 const AT_A_STRETCH: usize = 128;
-/// Rows of one statement.
-const ROWS: usize = 1_000;
 /// How often a batch is planned again because the company's setup changed meanwhile.
 const PLANS: usize = 5;
-/// Why a delivery of a batch that was stopped is cancelled.
-const STOPPED: &str = "batch_stopped";
 
 /// `POST /api/messages/batch`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -111,7 +104,7 @@ pub struct BatchKey {
 /// What is wrong with the request as a whole; `limit_reached` when the day has no room for all of it.
 pub async fn accept(
     app: &App,
-    mut setup: Arc<Setup>,
+    setup: Arc<Setup>,
     request: BatchRequest,
     key: Option<BatchKey>,
 ) -> AppResult<BatchAccepted> {
@@ -123,24 +116,32 @@ pub async fn accept(
             format!("Must be 1 to {MOST} recipients."),
         ));
     }
-    let way = (request.channel, request.connection);
-    if let Err(error) = templates::check(app, &setup, way, request.whatsapp_template.as_ref()).await {
-        return repeated(app, &setup, key.as_ref()).await?.ok_or(error);
+    if let Some(first) = repeated(app, &setup, key.as_ref()).await? {
+        return Ok(first);
     }
-    let task = TaskId::new();
+    match accept_new(app, Arc::clone(&setup), request, key.as_ref()).await {
+        Ok(accepted) => Ok(accepted),
+        // Its first request may have been accepted meanwhile.
+        Err(error) => repeated(app, &setup, key.as_ref()).await?.ok_or(error),
+    }
+}
+
+async fn accept_new(
+    app: &App,
+    mut setup: Arc<Setup>,
+    request: BatchRequest,
+    key: Option<&BatchKey>,
+) -> AppResult<BatchAccepted> {
+    let way = (request.channel, request.connection);
+    templates::check(app, &setup, way, request.whatsapp_template.as_ref()).await?;
     for _ in 0..PLANS {
         let now = app.clock().now();
-        let planned = match plan(app, &setup, &request, now).await {
-            Ok(planned) => planned,
-            Err(error) => return repeated(app, &setup, key.as_ref()).await?.ok_or(error),
-        };
-        match store(app, &setup, (task, key.as_ref()), &planned, now.as_microsecond()).await? {
-            Outcome::Stored => {
-                app.tasks.wake();
-                let refused = planned.iter().filter(|planned| planned.job.is_none()).count();
-                return Ok(BatchAccepted { task, accepted: planned.len() - refused, refused });
-            }
-            Outcome::Same(task) => return same(app, &setup, task).await,
+        let planned = plan(app, &setup, &request, now).await?;
+        let task = TaskId::new();
+        let filing = Filing { app, setup: &setup, task, planned: &planned, now: now.as_microsecond() };
+        match filing.file(key).await? {
+            Outcome::Accepted => return Ok(Params::of(&planned).answer(task)),
+            Outcome::Same(first) => return same(app, &setup, first).await,
             Outcome::Stale => {
                 app.setups().forget(setup.id.0);
                 let current = app.setups().get(setup.id).await?;
@@ -169,6 +170,10 @@ async fn repeated(app: &App, setup: &Setup, key: Option<&BatchKey>) -> AppResult
 /// The first request's batch.
 async fn same(app: &App, setup: &Setup, task: TaskId) -> AppResult<BatchAccepted> {
     let mut tx = app.db().company(setup.id).read().await?;
+    let params = tasks::find(&mut tx, setup.id.0, task.0).await?.and_then(|task| Params::parse(&task.params));
+    if let Some(params) = params {
+        return Ok(params.answer(task));
+    }
     let progress = batches::progress(&mut tx, setup.id.0, task.0).await?;
     let accepted = usize::try_from(progress.total).unwrap_or(0);
     Ok(BatchAccepted { task, accepted, refused: 0 })
@@ -271,151 +276,6 @@ fn refused(
     let detail = problem.map(|problem| problem.detail.get(setup.context.lang()).to_owned());
     fail(&mut row, "recipient_invalid", &detail.unwrap_or_default(), at);
     PlannedDelivery { row, job: None, blobs: Vec::new(), counts: None, chain: None }
-}
-
-enum Outcome {
-    Stored,
-    /// The key stands for this batch.
-    Same(TaskId),
-    /// The company's setup changed since it was planned.
-    Stale,
-}
-
-async fn store(
-    app: &App,
-    setup: &Arc<Setup>,
-    (task, key): (TaskId, Option<&BatchKey>),
-    planned: &[PlannedDelivery],
-    now: Micros,
-) -> AppResult<Outcome> {
-    let company = setup.id.0;
-    let platform = app.setups().platform().await?;
-    let mut tx = app.db().company(setup.id).write().await?;
-    match companies::versions(&mut tx, vec![company]).await?.first() {
-        Some((_, version, true)) if *version == setup.version => {}
-        Some((_, _, true)) => return Ok(Outcome::Stale),
-        _ => return Err(AppError::not_found()),
-    }
-    if let Some(key) = key {
-        let taken = idempotency::Key {
-            company,
-            key: key.key.clone(),
-            body_hash: key.body_hash.clone(),
-            delivery: task.0,
-            expires_at: key.expires_at,
-        };
-        if let Some((body_hash, first)) = idempotency::take(&mut tx, &taken, now).await? {
-            if body_hash == key.body_hash {
-                return Ok(Outcome::Same(TaskId(first)));
-            }
-            return Err(AppError::new(Code::IdempotencyKeyReused));
-        }
-    }
-    let mut waiting = count(&mut tx, (setup, platform.as_ref()), planned, now).await?;
-    for some in planned.chunks(ROWS) {
-        let rows: Vec<_> = some.iter().map(|planned| planned.row.clone()).collect();
-        deliveries::insert(&mut tx, &rows).await?;
-        let jobs: Vec<_> = some.iter().filter_map(job).collect();
-        waiting.extend(jobs.iter().map(|job| (job.lane, job.due_at)));
-        if !jobs.is_empty() {
-            jobs::insert(&mut tx, &jobs).await?;
-        }
-        let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
-        batches::insert(&mut tx, company, task.0, &ids).await?;
-        let ended: Vec<_> = rows.iter().filter_map(News::of_ended).collect();
-        let told: Vec<_> =
-            ended.iter().flat_map(|news| notices::of_delivery(setup, platform.as_ref(), news)).collect();
-        waiting.extend(store_notices(&mut tx, &told).await?);
-    }
-    enqueue(&mut tx, (setup.id, task), Kind::SendBatch, &serde_json::Value::Null, now).await?;
-    tx.commit().await?;
-    waiting.sort_unstable();
-    waiting.dedup_by_key(|(lane, _)| *lane);
-    app.engine.announce(&waiting);
-    Ok(Outcome::Stored)
-}
-
-fn job(planned: &PlannedDelivery) -> Option<NewJob> {
-    let job = planned.job.as_ref()?;
-    Some(NewJob {
-        id: planned.row.id,
-        lane: job.lane,
-        due_at: planned.row.due_at,
-        owner: None,
-        attempt: 1,
-        subject: None,
-    })
-}
-
-/// Counts the whole batch against the day's limit, or refuses it.
-async fn count(
-    tx: &mut Tx,
-    who: (&Setup, Option<&Arc<Setup>>),
-    planned: &[PlannedDelivery],
-    now: Micros,
-) -> AppResult<Vec<(Lane, Micros)>> {
-    let counted: Vec<_> = planned.iter().filter_map(|planned| planned.counts).collect();
-    let Some(first) = counted.first() else { return Ok(Vec::new()) };
-    let of: ChannelDay = first.day;
-    let wanted = i64::try_from(counted.len()).unwrap_or(i64::MAX);
-    let (taken, waiting) = limits::count(tx, who, (of, wanted, first.daily), now).await?;
-    if taken < wanted {
-        // The transaction ends here, so nothing has counted.
-        return Err(AppError::new(Code::LimitReached).detail(
-            format!("Bu kanalda bugün en çok {taken} ileti daha gönderilebilir; bu istek {wanted} alıcı içeriyor."),
-            format!("This channel takes at most {taken} more messages today; this request has {wanted} recipients."),
-        ));
-    }
-    Ok(waiting)
-}
-
-/// The task that shows how far a batch is. It is over when all of it has left, or ended in another way.
-#[derive(Debug)]
-pub(crate) struct SendBatch;
-
-impl SendBatch {
-    pub(crate) async fn step(app: &App, held: &Held, task: &mut Task) -> db::Result<Step> {
-        let company = CompanyId(task.company);
-        let mut tx = app.db().company(company).write().await?;
-        let progress = batches::progress(&mut tx, company.0, task.id).await?;
-        task.total = Some(progress.total);
-        (task.done, task.failed) = (progress.over - progress.failed, progress.failed);
-        if !held.advance(&mut tx, task).await? {
-            return Ok(Step::Lost);
-        }
-        tx.commit().await?;
-        Ok(if progress.over >= progress.total { Step::Done } else { Step::Wait })
-    }
-
-    /// Cancels what of a batch has not left yet; once this returns, nothing more of it is sent but what is being sent
-    /// at this moment.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub(crate) async fn stop(app: &App, company: CompanyId, task: TaskId) -> AppResult<()> {
-        let setup = app.setups().get(company).await?.ok_or_else(AppError::not_found)?;
-        let platform = app.setups().platform().await?;
-        loop {
-            let now = app.clock().micros();
-            let mut tx = app.db().company(company).write().await?;
-            let most = i64::try_from(ROWS).unwrap_or(i64::MAX);
-            let ids = batches::stop(&mut tx, company.0, task.0, most).await?;
-            if ids.is_empty() {
-                return Ok(());
-            }
-            delivery_changes::cancel(&mut tx, company.0, ids.clone(), STOPPED, now).await?;
-            let of: Vec<_> = ids.iter().map(|id| (company.0, *id)).collect();
-            let cancelled = crate::store::receipts::for_update(&mut tx, &of).await?;
-            let told: Vec<_> = cancelled
-                .iter()
-                .filter_map(|(company, stored)| News::of_stored(*company, stored, now))
-                .flat_map(|news| notices::of_delivery(&setup, platform.as_ref(), &news))
-                .collect();
-            let waiting = store_notices(&mut tx, &told).await?;
-            tx.commit().await?;
-            app.engine.announce(&waiting);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use self::plan::{PlannedEvent, PlannedMessage};
 use crate::delivery::Engine;
 
 /// PostgreSQL commits several groups side by side; SQLite has one writer.
-const POSTGRES_WRITERS: usize = 3;
+const POSTGRES_WRITERS: usize = 2;
 
 /// The way in; clones share it.
 #[derive(Debug, Clone)]

@@ -238,6 +238,15 @@ pub async fn count(
     Ok((taken, store_notices(tx, &told).await?))
 }
 
+/// How many messages have counted on a day by now.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn used(tx: &mut Tx, of: ChannelDay) -> db::Result<i64> {
+    let used = limits::used(tx, of.company, of.day).await?;
+    Ok(used.into_iter().find(|(channel, _)| channel == of.channel).map_or(0, |(_, used)| used))
+}
+
 /// A share of a limit that was reached just now.
 #[derive(Debug, Clone, Copy)]
 pub struct Reached {

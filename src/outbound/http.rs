@@ -33,7 +33,7 @@ const MAX_ANSWER: usize = 1 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// As many as a connector may have under way at once.
-const IDLE_PER_HOST: usize = 64;
+const IDLE_PER_HOST: usize = 128;
 
 /// The shared HTTP client. HTTP/1.1 only: there, what has left is known exactly, and one call's trouble is not
 /// another's.

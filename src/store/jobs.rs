@@ -17,6 +17,9 @@ pub enum Phase {
     Asking = 3,
 }
 
+/// The epoch of jobs whose batch has not released them yet.
+pub const UNRELEASED: i64 = 0;
+
 /// Payloads this program writes and the newest it understands.
 pub const PAYLOAD_VERSION: i64 = 1;
 
@@ -156,7 +159,7 @@ sql! {
         where id = $1 and company_id = $2 and phase < 2";
 
     HURRY = "update jobs set due_at = $3, owner = null, phase = 0, epoch = epoch + 1
-        where id = $1 and company_id = $2 and phase < 2 returning company_id, lane";
+        where id = $1 and company_id = $2 and phase < 2 and epoch > 0 returning company_id, lane";
 
     RELEASE_HELD = pg: "with held as (select id from jobs where company_id = $1 and lane = $2 and owner is null
             and due_at >= $3 order by due_at, id limit $4 for update skip locked)
@@ -360,7 +363,8 @@ pub async fn reschedule(tx: &mut Tx, company: Uuid, id: Uuid, due_at: Micros) ->
     Ok(tx.execute(&MOVE, args![id, company, due_at]).await? > 0)
 }
 
-/// Makes a waiting job due at `now`, as it stands; whoever had claimed it loses it. Returns its lane.
+/// Makes a waiting job due at `now`, as it stands; whoever had claimed it loses it. Returns its lane. A job whose batch
+/// has not released it yet, which only the epoch 0 has, is left alone.
 pub async fn hurry(tx: &mut Tx, company: Uuid, id: Uuid, now: Micros) -> Result<Option<Lane>> {
     tx.fetch_optional(&HURRY, args![id, company, now]).await?.as_ref().map(lane).transpose()
 }

@@ -155,8 +155,8 @@ pub async fn forget_later(tx: &mut Tx, company: Uuid, ids: &[Uuid]) -> Result<()
     tx.execute(&FORGET_LATER, args![company, ids.to_vec()]).await.map(drop)
 }
 
-/// Deletes notices whole, and whatever was still to be done for them unless it is under way.
-pub async fn delete_notices(tx: &mut Tx, company: Uuid, ids: &[Uuid]) -> Result<()> {
+/// Deletes deliveries whole, and whatever was still to be done for them unless it is under way.
+pub async fn delete_deliveries(tx: &mut Tx, company: Uuid, ids: &[Uuid]) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }

@@ -11,7 +11,7 @@ pub struct Task {
     pub company: Uuid,
     pub id: Uuid,
     pub kind: String,
-    /// `running`, `done`, `failed` or `cancelled`.
+    /// `running`, `done`, `failed` or `cancelled`; `storing` while its request is still being stored in parts.
     pub state: String,
     /// JSON: what the kind needs to know. Never anybody's content.
     pub params: String,
@@ -32,8 +32,8 @@ sql! {
     INSERT = "insert into tasks (company_id, id, kind, state, params, done, failed, created_at)
         values ($1, $2, $3, 'running', $4, 0, 0, $5)";
     SET_TOTAL = "update tasks set total = $3 where company_id = $1 and id = $2";
-    FIND = "select * from tasks where company_id = $1 and id = $2";
-    LIST = "select * from tasks where company_id = $1 and id < $2 order by id desc limit $3";
+    FIND = "select * from tasks where company_id = $1 and id = $2 and state <> 'storing'";
+    LIST = "select * from tasks where company_id = $1 and id < $2 and state <> 'storing' order by id desc limit $3";
     CLAIM = pg: "update tasks t set owner = $1, lease_until = $3 from (
             select company_id, id from tasks where state = 'running' and kind = any($4)
                 and (owner is null or owner = $1 or lease_until < $2)
@@ -49,6 +49,18 @@ sql! {
         where company_id = $1 and id = $2 and owner = $3 and state = 'running'";
     RELEASE = "update tasks set owner = null, lease_until = $4
         where company_id = $1 and id = $2 and owner = $3 and state = 'running'";
+    /// Whoever stores a task's parts holds it under the task's own id, which no node has.
+    BEGIN = "insert into tasks (company_id, id, kind, state, params, done, failed, created_at, owner, lease_until)
+        values ($1, $2, $3, 'storing', $4, 0, 0, $5, $2, $6)";
+    KEEP = "update tasks set lease_until = $3
+        where company_id = $1 and id = $2 and state = 'storing' and owner = $2";
+    ACCEPT = "update tasks set state = 'running', owner = null, lease_until = null, total = $3
+        where company_id = $1 and id = $2 and state = 'storing' and owner = $2";
+    GIVE_UP = "update tasks set lease_until = 0 where company_id = $1 and id = $2 and state = 'storing'";
+    LEFT = "select company_id, id from tasks where state = 'storing' and lease_until < $1 order by lease_until limit 1";
+    TAKE_LEFT = "update tasks set owner = $3, lease_until = $4
+        where company_id = $1 and id = $2 and state = 'storing' and lease_until < $5";
+    DELETE_LEFT = "delete from tasks where company_id = $1 and id = $2 and state = 'storing'";
     CANCEL = "update tasks set state = 'cancelled', finished_at = $3, owner = null, lease_until = null
         where company_id = $1 and id = $2 and state = 'running' returning *";
 }
@@ -79,6 +91,52 @@ pub async fn insert(
     now: Micros,
 ) -> Result<()> {
     tx.execute(&INSERT, args![company, id, kind, params, now]).await.map(drop)
+}
+
+/// Begins a task whose request is stored in parts: nobody sees or runs it until [`accept`].
+pub async fn begin(
+    tx: &mut Tx,
+    (company, id): (Uuid, Uuid),
+    (kind, params): (&str, &str),
+    (now, until): (Micros, Micros),
+) -> Result<()> {
+    tx.execute(&BEGIN, args![company, id, kind, params, now, until]).await.map(drop)
+}
+
+/// Goes on storing until `until`; false when somebody has begun to discard what is stored.
+pub async fn keep(tx: &mut Tx, (company, id): (Uuid, Uuid), until: Micros) -> Result<bool> {
+    Ok(tx.execute(&KEEP, args![company, id, until]).await? > 0)
+}
+
+/// All parts are stored: some node finds the task. False when somebody has begun to discard them.
+pub async fn accept(tx: &mut Tx, (company, id): (Uuid, Uuid), total: i64) -> Result<bool> {
+    Ok(tx.execute(&ACCEPT, args![company, id, total]).await? > 0)
+}
+
+/// Nobody goes on storing this task's parts.
+pub async fn give_up(tx: &mut Tx, (company, id): (Uuid, Uuid)) -> Result<()> {
+    tx.execute(&GIVE_UP, args![company, id]).await.map(drop)
+}
+
+/// A task (company, id) whose parts nobody goes on storing.
+pub async fn left(tx: &mut Tx, now: Micros) -> Result<Option<(Uuid, Uuid)>> {
+    let row = tx.fetch_optional(&LEFT, args![now]).await?;
+    row.map(|row| Ok((row.uuid("company_id")?, row.uuid("id")?))).transpose()
+}
+
+/// Takes such a task from whoever stored it; false when it is stored on after all.
+pub async fn take_left(
+    tx: &mut Tx,
+    (company, id): (Uuid, Uuid),
+    owner: Uuid,
+    (now, until): (Micros, Micros),
+) -> Result<bool> {
+    Ok(tx.execute(&TAKE_LEFT, args![company, id, owner, until, now]).await? > 0)
+}
+
+/// Deletes such a task, once nothing is stored of it any more.
+pub async fn delete_left(tx: &mut Tx, (company, id): (Uuid, Uuid)) -> Result<()> {
+    tx.execute(&DELETE_LEFT, args![company, id]).await.map(drop)
 }
 
 /// Says how much there is to do.

@@ -127,13 +127,41 @@ pub(super) fn fields(
             }
             @for place in places {
                 @let value = named.as_ref().and_then(|named| named.variables.get(place)).copied().unwrap_or_default();
-                div.maprow {
-                    code { "{{" (place) "}}" }
-                    input.in.sm.mono name=(format!("{name}.{place}")) value=(value) list="places" autocomplete="off" spellcheck="false" aria-label=(t!(v, "wa-place", place = place));
-                }
+                (place_field(v, &format!("{name}.{place}"), place, value))
             }
         }
     }
+}
+
+fn place_field(v: &Visitor, name: &str, place: &str, value: &str) -> Markup {
+    match word(v, place) {
+        Some(word) => html! {
+            div.field {
+                label for=(name) { (word) }
+                input.in.sm.mono id=(name) name=(name) value=(value) list="places" autocomplete="off" spellcheck="false";
+            }
+        },
+        None => html! {
+            div.maprow {
+                code { "{{" (place) "}}" }
+                input.in.sm.mono name=(name) value=(value) list="places" autocomplete="off" spellcheck="false" aria-label=(t!(v, "wa-place", place = place));
+            }
+        },
+    }
+}
+
+/// What a place is called where its name alone would not tell: what a header shows.
+fn word(v: &Visitor, place: &str) -> Option<String> {
+    Some(match place {
+        "location.latitude" => t!(v, "wa-latitude"),
+        "location.longitude" => t!(v, "wa-longitude"),
+        "location.name" => t!(v, "wa-location-name"),
+        "location.address" => t!(v, "wa-location-address"),
+        "media.image" => t!(v, "wa-image"),
+        "media.video" => t!(v, "wa-video"),
+        "media.document" => t!(v, "wa-document"),
+        _ => return None,
+    })
 }
 
 /// What keeps the chosen template from being sent.

@@ -6,10 +6,10 @@ use santral::ids::first_uuid_at;
 use santral::store::deliveries::{self, NewDelivery};
 use santral_sandbox::smtp::{Action, SmtpFault, Stage};
 use serde_json::{Value, json};
-use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::support::connected::{Connected, connect, in_days, in_millis};
 use crate::support::server::Engine;
+use crate::support::sqlite;
 
 fn ids(list: &Value) -> Vec<String> {
     let items = list["items"].as_array().expect("a list");
@@ -377,8 +377,7 @@ async fn what_a_filter_finds_far_back_is_reached_by_following_the_cursor(
 #[tokio::test]
 async fn no_page_of_deliveries_sorts_or_scans_the_table() {
     let it = Connected::start(Engine::Sqlite).await;
-    let path = it.server.data_dir().join("santral.db");
-    let mut connection = SqliteConnection::connect(path.to_str().expect("a path")).await.expect("it opens");
+    let file = sqlite::open(&it.server);
     for (name, index) in [
         ("EVERY", "USING INDEX sqlite_autoindex_deliveries_1 (company_id=? AND id>? AND id<?)"),
         (
@@ -391,9 +390,10 @@ async fn no_page_of_deliveries_sorts_or_scans_the_table() {
     ] {
         let full = format!("santral::store::delivery_lists::{name}");
         let statement = Sql::all().find(|sql| sql.name == full).expect("a statement").sqlite;
-        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("explain query plan {statement}")));
-        let steps = plan.fetch_all(&mut connection).await.expect("a plan");
-        let plan: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
+        let mut plan = file.prepare(&format!("explain query plan {statement}")).expect("a plan");
+        let nothing = vec![rusqlite::types::Null; plan.parameter_count()];
+        let steps = plan.query_map(rusqlite::params_from_iter(nothing), |row| row.get("detail"));
+        let plan: Vec<String> = steps.expect("steps").collect::<Result<_, _>>().expect("a step each");
         let plan = plan.join("\n");
         assert!(plan.contains(index), "{name}:\n{plan}");
         assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN d"), "{name}:\n{plan}");

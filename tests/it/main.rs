@@ -47,6 +47,8 @@ mod messaging_scenarios;
 #[cfg(test)]
 mod messaging_templates;
 #[cfg(test)]
+mod messaging_vendors;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod nodes;

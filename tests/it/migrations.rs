@@ -2,12 +2,12 @@
 
 use rstest::rstest;
 use serde_json::json;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::support::connected::connect;
 use crate::support::phones;
 use crate::support::server::{Engine, Server};
+use crate::support::sqlite;
 
 /// The tables of the second step.
 const TABLES: [&str; 4] = ["grants", "oauth_flows", "oauth_apps", "grant_holders"];
@@ -26,17 +26,12 @@ async fn take_back(server: &Server, version: i64, undo: impl Fn(&str) -> Vec<Str
             }
         }
         None => {
-            let mut file = file(server).await;
+            let file = sqlite::open(server);
             for statement in statements("") {
-                sqlx::query(AssertSqlSafe(statement)).execute(&mut file).await.unwrap();
+                file.execute_batch(&statement).unwrap();
             }
         }
     }
-}
-
-async fn file(server: &Server) -> SqliteConnection {
-    let options = SqliteConnectOptions::new().filename(server.data_dir().join("santral.db"));
-    SqliteConnection::connect_with(&options).await.unwrap()
 }
 
 #[rstest]
@@ -78,7 +73,11 @@ async fn accounts_that_were_there_before_learn_whose_they_are(
                 let all = all.replace("vendor_accounts", "santral.vendor_accounts");
                 sqlx::query_scalar(AssertSqlSafe(all)).fetch_all(&mut superuser).await.unwrap()
             }
-            None => sqlx::query_scalar(all).fetch_all(&mut file(server).await).await.unwrap(),
+            None => {
+                let file = sqlite::open(server);
+                let mut all = file.prepare(all).unwrap();
+                all.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+            }
         }
     };
     let before = holders(&it.server).await;

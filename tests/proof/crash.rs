@@ -140,7 +140,7 @@ impl Stage {
         assert_eq!(self.server.platform().get("/readyz").await.status, 200);
         assert!(self.server.terminate().await.success());
         if self.server.database().is_none() {
-            assert_eq!(integrity(&self.server.data_dir().join("santral.db")).await, "ok");
+            assert_eq!(integrity(&self.server.data_dir().join("santral.db")), "ok");
         }
     }
 }

@@ -9,13 +9,12 @@ use rstest::rstest;
 use santral_sandbox::vendors::webhook::{WebhookAction, WebhookFault};
 use santral_sandbox::{Sandbox, SandboxConfig};
 use serde_json::json;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, PgConnection, Row, SqliteConnection};
+use sqlx::{Connection, PgConnection, Row};
 
 use crate::support::connected::{Connected, in_days};
 use crate::support::load::{Load, post_event, webhook_action};
 use crate::support::server::{Engine, PLATFORM_KEY, Server, run};
-use crate::support::sqlite::integrity;
+use crate::support::sqlite::{self, integrity};
 use crate::support::within;
 
 /// After a fault the server is back by itself within this.
@@ -82,7 +81,7 @@ async fn a_full_disk_accepts_nothing_sends_nothing_and_is_over_when_there_is_roo
     let said = run(command).await;
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     fs::copy(format!("{data}/copy.db"), copy.path().join("copy.db")).unwrap();
-    assert_eq!(integrity(&copy.path().join("copy.db")).await, "ok");
+    assert_eq!(integrity(&copy.path().join("copy.db")), "ok");
     assert!(server.terminate().await.success());
 }
 
@@ -131,12 +130,11 @@ async fn lease_until(superuser: &mut PgConnection) -> i64 {
 #[tokio::test]
 async fn a_sqlite_file_that_another_program_holds_is_waited_for_and_then_refused() {
     let (server, sandbox, load) = under_load(Engine::Sqlite, "").await;
-    let options = SqliteConnectOptions::new().filename(server.data_dir().join("santral.db"));
-    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
-    sqlx::raw_sql("begin immediate").execute(&mut other).await.unwrap();
+    let other = sqlite::open(&server);
+    other.execute_batch("begin immediate").unwrap();
     let pouring = load.pour(8);
     assert!(within(BACK_WITHIN, async || load.refused() > 0).await, "nothing is refused");
-    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+    other.execute_batch("rollback").unwrap();
     load.more(40).await;
     drop(pouring);
     all_arrives(&load, &sandbox).await;

@@ -4,6 +4,8 @@
 //! `cargo test --features fault-points --test proof`. What takes long has a small form here and a big one by `just`.
 
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod durability;

@@ -11,8 +11,7 @@ use santral_sandbox::smtp::{Action, SmtpFault, Stage};
 use santral_sandbox::vendors::webhook::{WebhookAction, WebhookFault};
 use santral_sandbox::{Account, Sandbox, SandboxConfig};
 use serde_json::{Map, Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::support::client::Client;
 use crate::support::connected::Connected;
@@ -351,11 +350,9 @@ async fn rewrite(it: &Connected, statement: &str) {
             sqlx::query(AssertSqlSafe(statement)).execute(&mut superuser).await.unwrap().rows_affected()
         }
         None => {
-            let path = it.server.data_dir().join("santral.db");
-            let options = SqliteConnectOptions::new().filename(&path);
-            let mut file = SqliteConnection::connect_with(&options).await.unwrap();
             let statement = statement.replace('{', "unhex('").replace('}', "')");
-            sqlx::query(AssertSqlSafe(statement)).execute(&mut file).await.unwrap().rows_affected()
+            let file = rusqlite::Connection::open(it.server.data_dir().join("santral.db")).unwrap();
+            file.execute(&statement, []).unwrap() as u64
         }
     };
     assert_eq!(affected, 1, "{statement}");

@@ -178,7 +178,8 @@ pub struct WhatsappTemplate {
     /// As the vendor writes it: `tr`, `en_US`.
     pub language: String,
     /// By place: `1`, `2`, … or a name for the body, `header.1` for the header, `media.image` (`video`, `document`) for
-    /// the address of what the header shows, `button.0` for the end of the address of the first button.
+    /// the address of what the header shows, `location.latitude`, `location.longitude`, `location.name` and
+    /// `location.address` for the place on a map that it shows, `button.0` for the end of the address of the first button.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
 }

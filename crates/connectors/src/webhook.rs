@@ -37,7 +37,7 @@ pub static CONNECTOR: Connector = Connector {
     presets: &[],
     limits: Limits {
         rates: &[],
-        concurrency: 64,
+        concurrency: 128,
         deadline: Duration::from_secs(20),
         idempotent: true,
         receipts: false,

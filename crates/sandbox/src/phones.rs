@@ -42,6 +42,8 @@ pub struct Phones {
     silent: AtomicBool,
     /// How often WhatsApp was asked for its templates.
     looks: AtomicU64,
+    /// When Netgsm was asked for reports, in Unix microseconds.
+    reports: Mutex<Vec<i64>>,
     receipts: Option<Duration>,
 }
 
@@ -58,6 +60,7 @@ impl Phones {
             paused: AtomicBool::new(false),
             silent: AtomicBool::new(false),
             looks: AtomicU64::new(0),
+            reports: Mutex::default(),
             receipts,
         }
     }
@@ -205,6 +208,18 @@ impl Phones {
     /// How often WhatsApp was asked for its templates.
     pub fn template_looks(&self) -> u64 {
         self.looks.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_report(&self) {
+        locked(&self.reports).push(clock::micros());
+    }
+
+    /// The most calls for reports that Netgsm had in any such time.
+    pub fn most_reports_within(&self, time: Duration) -> usize {
+        let reports = locked(&self.reports);
+        let time = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        let from = |at: &i64| reports.iter().filter(|other| (0..time).contains(&(**other - *at))).count();
+        reports.iter().map(from).max().unwrap_or(0)
     }
 
     /// Somebody asks for the templates; whether they are told.

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use santral_sandbox::smtp::{Action, SmtpFault, Stage};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::*;
 
@@ -181,10 +181,7 @@ async fn age_all(place: &Place) {
             sqlx::raw_sql(AssertSqlSafe(age)).execute(&mut superuser).await.unwrap();
         }
         None => {
-            let file = place.server.data_dir().join("santral.db");
-            let mut file = SqliteConnection::connect(file.to_str().unwrap()).await.unwrap();
-            sqlx::raw_sql(AssertSqlSafe(age)).execute(&mut file).await.unwrap();
-            file.close().await.unwrap();
+            crate::support::sqlite::open(&place.server).execute_batch(age).unwrap();
         }
     }
 }

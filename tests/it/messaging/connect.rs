@@ -11,7 +11,7 @@ use super::*;
 #[case("iletimerkezi", "hash", "SANTRAL", "123.45 TRY · 1000 SMS")]
 #[case("twilio", "auth_token", "Örnek Mobilya", "42.50 USD")]
 #[case("vonage", "api_secret", "a1b2c3d4", "12.34 EUR")]
-#[case("whatsapp", "access_token", "+90 532 000 00 00", "Örnek Mobilya · GREEN · 1/2 ✓")]
+#[case("whatsapp", "access_token", "+90 532 000 00 00", "Örnek Mobilya · GREEN · 2/3 ✓")]
 #[case("twilio_whatsapp", "auth_token", "Örnek Mobilya", "42.50 USD")]
 #[tokio::test]
 async fn a_wrong_secret_is_refused_and_the_right_one_tells_the_account(

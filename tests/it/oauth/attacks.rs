@@ -1,6 +1,5 @@
 //! What others may try: nothing is stored, and no browser is sent anywhere foreign.
 
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use url::Url;
 
 use super::*;
@@ -181,12 +180,8 @@ async fn a_flood_of_answers_stores_once_and_leaves_the_server_well(
 async fn a_late_answer_is_told_so() {
     let place = Place::start(Engine::Sqlite).await;
     let (browser, back) = given(&place).await;
-    let path = place.server.data_dir().join("santral.db");
-    let mut database = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
-    sqlx::query(AssertSqlSafe("update oauth_flows set expires_at = expires_at - 700000000".to_owned()))
-        .execute(&mut database)
-        .await
-        .unwrap();
+    let database = crate::support::sqlite::open(&place.server);
+    database.execute("update oauth_flows set expires_at = expires_at - 700000000", []).unwrap();
     let late = browser.open(&back).await;
     assert_eq!(late.status, 410);
     assert!(late.text.contains("süresi doldu"), "{}", late.text);

@@ -119,12 +119,9 @@ async fn a_vendor_that_hangs_holds_up_no_other_vendors_tokens() {
 
 /// Gives the table of grants another name, as if it were gone, or its own again.
 async fn rename_grants(place: &Place, from: &str, to: &str) {
-    use sqlx::sqlite::SqliteConnectOptions;
-    use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
-    let options = SqliteConnectOptions::new().filename(place.server.data_dir().join("santral.db"));
-    let mut file = SqliteConnection::connect_with(&options).await.unwrap();
-    let rename = format!("alter table {from} rename to {to}");
-    sqlx::query(AssertSqlSafe(rename)).execute(&mut file).await.unwrap();
+    crate::support::sqlite::open(&place.server)
+        .execute_batch(&format!("alter table {from} rename to {to}"))
+        .unwrap();
 }
 
 /// On SQLite, where no late word of another node can make it forget what it knows.

@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, Row, SqliteConnection};
+use rusqlite::Connection;
+
+use super::server::Server;
+
+/// A server's database, beside the server.
+pub fn open(server: &Server) -> Connection {
+    Connection::open(server.data_dir().join("santral.db")).unwrap()
+}
 
 /// What SQLite itself says of the file.
-pub async fn integrity(path: &Path) -> String {
-    let options = SqliteConnectOptions::new().filename(path);
-    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-    let row = sqlx::query("PRAGMA integrity_check").fetch_one(&mut connection).await.unwrap();
-    row.get(0)
+pub fn integrity(path: &Path) -> String {
+    let connection = Connection::open(path).unwrap();
+    connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap()
 }

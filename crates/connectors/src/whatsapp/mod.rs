@@ -1,6 +1,7 @@
 //! Providers of WhatsApp, and what is the same for both of them.
 
 pub mod cloud;
+pub mod location;
 pub mod twilio;
 
 use crate::failure::Failure;

@@ -140,6 +140,7 @@ struct Report {
 }
 
 async fn report(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    app.phones.note_report();
     if !signed_in(&headers) {
         return refused("30", "Kullanıcı adı ya da şifre hatalı");
     }

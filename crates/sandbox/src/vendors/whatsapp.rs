@@ -1,5 +1,6 @@
 //! WhatsApp Cloud API: token `sandbox-token`, app secret `sandbox-app-secret`, phone number IDs `106540352242922` and
-//! `106540352242923`, business account `102290129340398`, one approved template `siparis_hazir` (`tr`) and one that is paused.
+//! `106540352242923`, business account `102290129340398`, two approved templates, `siparis_hazir` and `magaza_konumu` (`tr`), whose header shows
+//! a place on a map, and one that is paused.
 //!
 //! Free text is taken from nobody's phone that has not answered within 24 hours: it fails in a receipt, as at Meta.
 
@@ -24,6 +25,7 @@ const APP_SECRET: &str = "sandbox-app-secret";
 const NUMBERS: [(&str, &str); 2] = [("106540352242922", "905320000000"), ("106540352242923", "905320000001")];
 const BUSINESS: &str = "102290129340398";
 const TEMPLATE: &str = "Merhaba {{1}}, {{2}} numaralı siparişiniz hazır.";
+const SHOP: &str = "Merhaba {{1}}, mağazamız burada.";
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -77,6 +79,9 @@ async fn templates(State(app): State<App>, headers: HeaderMap, Path(id): Path<St
         let data = [
             one("siparis_hazir", template_status(app.phones.is_template_paused())),
             one("durdurulmus", "PAUSED"),
+            json!({"name": "magaza_konumu", "language": "tr", "status": "APPROVED", "category": "UTILITY",
+                "components": [{"type": "HEADER", "format": "LOCATION"}, {"type": "BODY", "text": SHOP}],
+                "rejected_reason": "NONE"}),
         ];
         Json(json!({"data": data, "paging": {"cursors": {"before": "A", "after": "B"}}})).into_response()
     })
@@ -132,7 +137,17 @@ struct Component {
 struct Parameter {
     #[serde(rename = "type")]
     kind: String,
-    text: String,
+    text: Option<String>,
+    location: Option<Location>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Location {
+    latitude: String,
+    longitude: String,
+    name: String,
+    address: String,
 }
 
 async fn send(State(app): State<App>, headers: HeaderMap, Path(id): Path<String>, body: Bytes) -> Response {
@@ -171,7 +186,9 @@ fn draft(app: &App, from: &str, send: Send) -> Result<Draft, (u32, &'static str)
             let fate = (!app.phones.has_written(&format!("+{}", send.to))).then_some("131047");
             (text.body, fate)
         }
-        ("template", None, Some(_)) if app.phones.is_template_paused() => {
+        ("template", None, Some(template))
+            if template.name == "siparis_hazir" && app.phones.is_template_paused() =>
+        {
             return Err((132_015, "Template is paused"));
         }
         ("template", None, Some(template)) => (filled(&template)?, None),
@@ -195,21 +212,57 @@ fn filled(template: &Template) -> Result<String, (u32, &'static str)> {
     if template.name == "durdurulmus" {
         return Err((132_015, "Template is paused"));
     }
-    if template.name != "siparis_hazir"
+    if !["siparis_hazir", "magaza_konumu"].contains(&template.name.as_str())
         || template.language.code != "tr"
         || template.language.policy != "deterministic"
     {
         return Err((132_001, "Template does not exist in the translation"));
     }
-    match template.components.as_slice() {
-        [Component { kind, parameters }] if kind == "body" => match parameters.as_slice() {
-            [one, two] if one.kind == "text" && two.kind == "text" => {
-                Ok(TEMPLATE.replace("{{1}}", &one.text).replace("{{2}}", &two.text))
-            }
-            _ => Err((132_000, "Number of parameters does not match the expected number of params")),
-        },
-        _ => Err((132_000, "Number of parameters does not match the expected number of params")),
+    match (template.name.as_str(), template.components.as_slice()) {
+        ("siparis_hazir", [body]) => {
+            let [one, two] = texts(body)?;
+            Ok(TEMPLATE.replace("{{1}}", one).replace("{{2}}", two))
+        }
+        ("magaza_konumu", [header, body]) => {
+            let place = shown(header)?;
+            let [one] = texts(body)?;
+            Ok(format!("[{place}] {}", SHOP.replace("{{1}}", one)))
+        }
+        _ => Err(MISCOUNTED),
     }
+}
+
+const MISCOUNTED: (u32, &str) =
+    (132_000, "Number of parameters does not match the expected number of params");
+const MISSHAPEN: (u32, &str) = (132_012, "Parameter format does not match format in the created template");
+
+/// The body's parameters, as many as the template has places.
+fn texts<const COUNT: usize>(body: &Component) -> Result<[&str; COUNT], (u32, &'static str)> {
+    if body.kind != "body" {
+        return Err(MISSHAPEN);
+    }
+    let texts = body.parameters.iter().map(|one| match (one.kind.as_str(), &one.text, &one.location) {
+        ("text", Some(text), None) if !text.is_empty() => Ok(text.as_str()),
+        _ => Err(MISSHAPEN),
+    });
+    let texts: Vec<&str> = texts.collect::<Result<_, _>>()?;
+    texts.try_into().map_err(|_| MISCOUNTED)
+}
+
+/// The place on a map that a header shows, whole and on this earth.
+fn shown(header: &Component) -> Result<String, (u32, &'static str)> {
+    let [Parameter { kind, text: None, location: Some(at) }] = header.parameters.as_slice() else {
+        return Err(MISSHAPEN);
+    };
+    let within = |text: &str, most: f64| text.parse::<f64>().is_ok_and(|degrees| degrees.abs() <= most);
+    let is_whole = [&at.latitude, &at.longitude, &at.name, &at.address].iter().all(|text| !text.is_empty());
+    if header.kind != "header" || kind != "location" || !is_whole {
+        return Err(MISSHAPEN);
+    }
+    if !within(&at.latitude, 90.0) || !within(&at.longitude, 180.0) {
+        return Err((131_009, "Parameter value is not valid"));
+    }
+    Ok(format!("{} · {} · {}, {}", at.name, at.address, at.latitude, at.longitude))
 }
 
 fn sign(_: &str, body: &[u8]) -> (&'static str, String) {

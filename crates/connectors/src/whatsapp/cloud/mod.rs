@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use http::Method;
 use serde_json::{Value, json};
 
+use super::location::{LOCATION, misplaced};
 use super::{Content, places, read};
 use crate::call::{Answer, Call, Effect, needed, word};
 use crate::capability::{Capabilities, ListTemplates, TemplateStatus, VendorTemplate};
@@ -241,12 +242,15 @@ impl Perform<SendWhatsapp> for WhatsappCloud {
 const MEDIA: [&str; 3] = ["image", "video", "document"];
 
 /// A template with its places filled in: `1` or a name stand in the body, `header.1` in the header, `media.image` is
-/// what the header shows, `button.0` stands at the end of the address of the first button.
+/// what the header shows, `location.latitude` and the like are the place on a map that it shows, `button.0` stands at the
+/// end of the address of the first button.
 fn filled(template: &WhatsappTemplate) -> Result<Value, Failure> {
     let (mut header, mut body, mut buttons) = (Vec::new(), Vec::new(), BTreeMap::new());
+    header.extend(location(&template.variables)?);
     for (place, text) in in_order(&template.variables) {
         match place.split_once('.') {
             None => body.push(parameter(place, text)),
+            Some(("location", _)) if LOCATION.contains(&place) => {}
             Some(("header", place)) => header.push(parameter(place, text)),
             Some(("media", kind)) if MEDIA.contains(&kind) && is_address(text) => {
                 header.push(json!({"type": kind, kind: {"link": text}}));
@@ -276,6 +280,28 @@ fn filled(template: &WhatsappTemplate) -> Result<Value, Failure> {
         object.insert("components".to_owned(), components.into());
     }
     Ok(filled)
+}
+
+/// The header's place on a map, if the template has one: whole, as Meta wants it.
+fn location(variables: &BTreeMap<String, String>) -> Result<Option<Value>, Failure> {
+    if !LOCATION.iter().any(|place| variables.contains_key(*place)) {
+        return Ok(None);
+    }
+    let mut location = serde_json::Map::new();
+    for place in LOCATION {
+        let value = variables.get(place).map(|value| value.trim()).filter(|value| !value.is_empty());
+        match value {
+            Some(value) if misplaced(place, value).is_none() => {
+                let name = place.rsplit('.').next().unwrap_or(place);
+                location.insert(name.to_owned(), value.into());
+            }
+            _ => {
+                let detail = format!("{place:?} is missing, or is no place on a map");
+                return Err(Failure::rejected("template_variables_wrong", detail));
+            }
+        }
+    }
+    Ok(Some(json!({"type": "location", "location": location})))
 }
 
 fn is_address(text: &str) -> bool {
@@ -338,8 +364,11 @@ fn template(row: &Value) -> Option<VendorTemplate> {
     };
     let mut variables = places(text_of("BODY"));
     variables.extend(places(text_of("HEADER")).into_iter().map(|place| format!("header.{place}")));
-    let shown = components.iter().filter_map(|one| one.get("format").and_then(Value::as_str));
-    let shown = shown.map(str::to_lowercase).filter(|format| MEDIA.contains(&format.as_str()));
+    let shown = || components.iter().filter_map(|one| one.get("format").and_then(Value::as_str));
+    if shown().any(|format| format.eq_ignore_ascii_case("location")) {
+        variables.extend(LOCATION.map(ToOwned::to_owned));
+    }
+    let shown = shown().map(str::to_lowercase).filter(|format| MEDIA.contains(&format.as_str()));
     variables.extend(shown.map(|format| format!("media.{format}")));
     let buttons = components.iter().find_map(|one| one.get("buttons").and_then(Value::as_array));
     for (index, button) in buttons.into_iter().flatten().enumerate() {

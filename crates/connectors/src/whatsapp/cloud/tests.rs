@@ -286,7 +286,43 @@ async fn a_header_shows_what_its_address_leads_to() {
     let http = FakeHttp::new().answer(200, listed);
     let templates = WhatsappCloud.templates(&account().cx(&http)).await.unwrap();
     assert_eq!(templates[0].variables, ["ad", "media.document"]);
-    assert_eq!(templates[1].variables, Vec::<String>::new());
+    assert_eq!(templates[1].variables, crate::whatsapp::location::LOCATION);
+}
+
+const SHOP: [(&str, &str); 4] = [
+    ("location.latitude", "41.0082"),
+    ("location.longitude", " 28.9784"),
+    ("location.name", "Örnek Mobilya"),
+    ("location.address", "Meşrutiyet Cad. 1, Beyoğlu"),
+];
+
+#[tokio::test]
+async fn a_header_shows_a_place_on_a_map() {
+    let http = FakeHttp::new().answer(200, TAKEN);
+    let variables: Vec<_> = SHOP.into_iter().chain([("1", "Ali")]).collect();
+    send(&message(None, &variables), &http).await.unwrap();
+    let header = json!({"type": "header", "parameters": [{"type": "location", "location": {
+        "latitude": "41.0082", "longitude": "28.9784", "name": "Örnek Mobilya",
+        "address": "Meşrutiyet Cad. 1, Beyoğlu"}}]});
+    assert_eq!(body(&http).pointer("/template/components/0"), Some(&header));
+    assert_eq!(body(&http).pointer("/template/components").unwrap().as_array().unwrap().len(), 2);
+}
+
+#[rstest]
+#[case::a_comma("location.latitude", Some("41,0082"))]
+#[case::too_far_north("location.latitude", Some("91"))]
+#[case::no_longitude("location.longitude", None)]
+#[case::an_empty_name("location.name", Some(" "))]
+#[case::no_address("location.address", None)]
+#[case::a_place_it_has_not("location.altitude", Some("12"))]
+#[tokio::test]
+async fn a_place_that_is_on_no_map_is_refused(#[case] place: &str, #[case] value: Option<&str>) {
+    let http = FakeHttp::new();
+    let mut variables: Vec<_> = SHOP.into_iter().filter(|(key, _)| *key != place).collect();
+    variables.extend(value.map(|value| (place, value)));
+    let failure = send(&message(None, &variables), &http).await.unwrap_err();
+    assert_eq!((failure.kind, failure.code.as_ref()), (FailureKind::Rejected, "template_variables_wrong"));
+    assert!(http.requests().is_empty());
 }
 
 #[rstest]

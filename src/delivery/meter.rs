@@ -1,0 +1,134 @@
+//! How often a vendor has been asked lately: no window of its rate ever sees more calls than it allows.
+//!
+//! Sending is paced by [`super::pace`], which lets a burst through; vendors that answer questions count strictly, and
+//! every page and every search counts. So each call of a question is counted where it leaves.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use santral_connectors::Failure;
+use santral_connectors::http::Http;
+use santral_connectors::manifest::Rate;
+
+use super::Engine;
+use super::lanes::Lane;
+use crate::clock::Micros;
+
+/// The code of a call that was not made because the vendor's rate has no room for it.
+pub(super) const ASKED_ENOUGH: &str = "asked_enough";
+
+/// When each lane of questions has called its vendor, as far back as its window goes.
+#[derive(Debug, Default)]
+pub(super) struct Meter(Mutex<HashMap<Lane, VecDeque<Micros>>>);
+
+impl Meter {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Lane, VecDeque<Micros>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many calls may be made at `now`.
+    pub fn left(&self, lane: Lane, rate: &Rate, now: Micros) -> u32 {
+        let mut lanes = self.lock();
+        let Some(calls) = lanes.get_mut(&lane) else { return rate.count };
+        forget(calls, rate, now);
+        let made = u32::try_from(calls.len()).unwrap_or(u32::MAX);
+        if made == 0 {
+            lanes.remove(&lane);
+        }
+        rate.count.saturating_sub(made)
+    }
+
+    /// Counts a call at `now`, if there is room for it.
+    pub fn take(&self, lane: Lane, rate: &Rate, now: Micros) -> bool {
+        let mut lanes = self.lock();
+        let calls = lanes.entry(lane).or_default();
+        forget(calls, rate, now);
+        let has_room = calls.len() < usize::try_from(rate.count).unwrap_or(usize::MAX);
+        if has_room {
+            calls.push_back(now);
+        }
+        has_room
+    }
+
+    /// When all of the rate is at hand; `None`: now.
+    pub fn full_at(&self, lane: Lane, rate: &Rate, now: Micros) -> Option<Micros> {
+        self.left(lane, rate, now);
+        let newest = self.lock().get(&lane).and_then(|calls| calls.back().copied());
+        newest.map(|newest| newest + window(rate))
+    }
+}
+
+fn window(rate: &Rate) -> Micros {
+    i64::try_from(rate.window.as_micros()).unwrap_or(i64::MAX / 4)
+}
+
+/// Calls from before the window are of no interest, and none can be from the future: the clock was set back.
+fn forget(calls: &mut VecDeque<Micros>, rate: &Rate, now: Micros) {
+    calls.retain(|at| *at <= now && now - at < window(rate));
+}
+
+/// The way to a vendor that is only asked as often as it allows.
+pub(super) struct Metered {
+    pub inner: Box<dyn Http>,
+    pub engine: Engine,
+    pub lane: Lane,
+    pub rate: Rate,
+}
+
+#[async_trait]
+impl Http for Metered {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Failure> {
+        let now = self.engine.clock().micros();
+        if !self.engine.meter().take(self.lane, &self.rate, now) {
+            let detail = "the vendor has been asked as often as it allows";
+            return Err(Failure::rate_limited(ASKED_ENOUGH, detail, None));
+        }
+        self.inner.send(request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const RATE: Rate = Rate { count: 10, window: Duration::from_mins(1) };
+    const LANE: Lane = Lane { company: Uuid::nil(), id: Uuid::nil() };
+
+    #[test]
+    fn a_call_is_free_again_when_it_is_a_window_old() {
+        let meter = Meter::default();
+        for second in 0..10 {
+            assert!(meter.take(LANE, &RATE, second * 1_000_000));
+        }
+        assert!(!meter.take(LANE, &RATE, 59_999_999));
+        assert_eq!(meter.full_at(LANE, &RATE, 59_999_999), Some(69_000_000));
+        assert_eq!((meter.left(LANE, &RATE, 60_000_000), meter.left(LANE, &RATE, 69_000_000)), (1, 10));
+        assert_eq!(meter.full_at(LANE, &RATE, 69_000_000), None);
+        // Set back, the clock holds nobody up.
+        assert!(meter.take(LANE, &RATE, 80_000_000));
+        assert_eq!(meter.left(LANE, &RATE, 1_000_000), 10);
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_ever_sees_more_than_its_count(steps in prop::collection::vec(0_i64..20_000_000, 1..200)) {
+            let (meter, mut now, mut calls) = (Meter::default(), 0, Vec::new());
+            for step in steps {
+                now += step;
+                for _ in 0..3 {
+                    if meter.take(LANE, &RATE, now) {
+                        calls.push(now);
+                    }
+                }
+                prop_assert!(calls.iter().filter(|at| now - **at < 60_000_000).count() <= 10);
+            }
+        }
+    }
+}
