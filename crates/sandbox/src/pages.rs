@@ -27,6 +27,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/mailbox/{number}/attachments/{index}", get(mail::attachment))
         .route("/phones", get(phones::page))
         .route("/phones.json", get(phones::json))
+        .route("/phones/{number}", get(phones::one))
         .route("/phones/{number}/outcome", post(phones::outcome))
         .route("/phones/{number}/reply", post(phones::reply))
         .route("/ca.pem", get(ca))

@@ -111,6 +111,7 @@ impl Phones {
     pub async fn reply(&self, number: u64, text: &str) -> bool {
         let Some(message) = self.message(number) else { return false };
         locked(&self.writers).insert(message.to.clone());
+        message.replied(text);
         self.call(&message, self.inbox(message.vendor), crate::vendors::inbound(&message, text)).await
     }
 

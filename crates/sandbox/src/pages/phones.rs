@@ -1,4 +1,4 @@
-//! The phones as a page and as JSON: what arrived, with buttons for what becomes of it.
+//! The phones as pages and as JSON: what arrived, with buttons for what becomes of it, and a way to answer.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::Lang;
 use super::html::{Safe, icon, time};
 use super::layout::Page;
 use crate::http::{App, Patience};
-use crate::phones::{Outcome, PhoneMessage};
+use crate::phones::{Outcome, PhoneMessage, Vendor};
 
 /// Messages on the page.
 const PAGE: usize = 50;
@@ -27,6 +27,8 @@ pub(super) struct View {
     lang: Lang,
     /// `0` stops the reloading.
     live: Option<u8>,
+    /// `1`: nobody heard of the last change.
+    unheard: Option<u8>,
 }
 
 pub(super) async fn page(State(app): State<App>, Query(view): Query<View>) -> Page<'static> {
@@ -45,7 +47,7 @@ pub(super) async fn page(State(app): State<App>, Query(view): Query<View>) -> Pa
         empty(lang)
     } else {
         let rows: String = messages.iter().map(|message| row(message, lang)).collect();
-        format!(r#"<section class="panel"><ul class="rows">{rows}</ul></section>"#)
+        format!(r#"<section class="panel"><ul>{rows}</ul></section>"#)
     };
     let (code, switch) = (lang.code(), if live { "0" } else { "1" });
     let label = if live { lang.pick("Duraklat", "Pause") } else { lang.pick("Canlı izle", "Watch live") };
@@ -68,45 +70,128 @@ fn empty(lang: Lang) -> String {
     )
 }
 
+/// A message on the list: who got it from whom, its text whole, and what may become of it.
 fn row(message: &PhoneMessage, lang: Lang) -> String {
-    let outcome = message.outcome();
-    let state = match outcome {
-        Outcome::Sent => lang.pick("Yolda", "On its way"),
-        Outcome::Delivered => lang.pick("İletildi", "Delivered"),
-        Outcome::Read => lang.pick("Okundu", "Read"),
-        Outcome::Failed => lang.pick("İletilemedi", "Not delivered"),
-    };
-    let good = if matches!(outcome, Outcome::Delivered | Outcome::Read) { " ok" } else { "" };
     format!(
-        r#"<li class="row"><span class="tile">{}</span><p class="who">{}</p><p class="badges"><span class="badge">{}</span><span class="badge{good}">{state}</span></p><p class="what">{} → {} <span class="muted">{}</span></p><p class="tm">{}</p>{}</li>"#,
-        icon("phone"),
-        Safe(&message.text),
-        message.vendor.as_str(),
-        Safe(&message.from),
-        Safe(&message.to),
-        Safe(&message.notes),
-        time(message.received, lang),
-        buttons(message, lang),
+        r#"<li class="msg">{}{}<div class="acts">{}<a class="btn" href="/phones/{number}?lang={code}">{open}<span class="vh"> {to}, {number}</span></a></div></li>"#,
+        head(message, lang),
+        bubbles(message),
+        outcomes(message, lang),
+        open = if takes_answers(message) { lang.pick("Yanıtla", "Reply") } else { lang.pick("Aç", "Open") },
+        to = Safe(&message.to),
+        number = message.number,
+        code = lang.code(),
     )
 }
 
-fn buttons(message: &PhoneMessage, lang: Lang) -> String {
-    let (number, code) = (message.number, lang.code());
-    let outcome = |value: &str, label: &str| {
-        format!(
-            r#"<form method="post" action="/phones/{number}/outcome?lang={code}"><input type="hidden" name="outcome" value="{value}"><button class="btn">{label}</button></form>"#
-        )
+fn head(message: &PhoneMessage, lang: Lang) -> String {
+    let (tone, state) = match message.outcome() {
+        Outcome::Sent => ("", lang.pick("Yolda", "On its way")),
+        Outcome::Delivered => (" ok", lang.pick("İletildi", "Delivered")),
+        Outcome::Read => (" ok", lang.pick("Okundu", "Read")),
+        Outcome::Failed => (" bad", lang.pick("İletilemedi", "Not delivered")),
     };
-    let read = if message.channel == "whatsapp" {
-        outcome("read", lang.pick("Okundu", "Read"))
+    let vendor = match message.vendor {
+        Vendor::Netgsm => "Netgsm",
+        Vendor::IletiMerkezi => "İleti Merkezi",
+        Vendor::Twilio => "Twilio",
+        Vendor::Vonage => "Vonage",
+        Vendor::Whatsapp => "Cloud API",
+    };
+    let channel = if message.channel == "whatsapp" { "WhatsApp" } else { "SMS" };
+    let notes = if message.notes.is_empty() {
+        String::new()
+    } else {
+        format!(r#" · <code>{}</code>"#, Safe(&message.notes))
+    };
+    format!(
+        r#"<div class="msgh"><span class="tile">{}</span><div><p class="who"><b>{}</b></p><p class="muted">{channel} · {vendor} · {} {}{notes}</p></div><p class="badges"><span class="badge{tone}">{state}</span><span class="muted">{}</span></p></div>"#,
+        icon("phone"),
+        Safe(&message.to),
+        lang.pick("gönderen", "from"),
+        Safe(&message.from),
+        time(message.received, lang),
+    )
+}
+
+/// The text as it arrived, and what was answered.
+fn bubbles(message: &PhoneMessage) -> String {
+    let replies: String =
+        message.replies().iter().map(|text| format!(r#"<p class="bubble own">{}</p>"#, Safe(text))).collect();
+    format!(r#"<div class="chat"><p class="bubble">{}</p>{replies}</div>"#, Safe(&message.text))
+}
+
+/// What may become of it: one button for each, the one that it is already left out.
+fn outcomes(message: &PhoneMessage, lang: Lang) -> String {
+    let (number, code, current) = (message.number, lang.code(), message.outcome());
+    let all = [
+        (Outcome::Delivered, lang.pick("İletildi olsun", "Let it be delivered")),
+        (Outcome::Read, lang.pick("Okundu olsun", "Let it be read")),
+        (Outcome::Failed, lang.pick("İletilemesin", "Let it fail")),
+    ];
+    let fits =
+        |outcome: Outcome| outcome != current && (outcome != Outcome::Read || message.channel == "whatsapp");
+    all.into_iter()
+        .filter(|(outcome, _)| fits(*outcome))
+        .map(|(outcome, label)| {
+            format!(
+                r#"<form method="post" action="/phones/{number}/outcome?lang={code}"><input type="hidden" name="outcome" value="{}"><button class="btn">{label}<span class="vh"> {}, {number}</span></button></form>"#,
+                outcome.as_str(),
+                Safe(&message.to),
+            )
+        })
+        .collect()
+}
+
+/// One message on a page that does not reload, so that an answer can be written in peace.
+pub(super) async fn one(
+    State(app): State<App>,
+    Path(number): Path<u64>,
+    Query(view): Query<View>,
+) -> Response {
+    let lang = view.lang;
+    let Some(message) = app.phones.message(number) else { return StatusCode::NOT_FOUND.into_response() };
+    let title = lang.pick("Telefondaki mesaj", "A message on a phone");
+    let unheard = if view.unheard == Some(1) {
+        let text = lang.pick(
+            "Santral'a haber verilemedi: bu servise bir rapor adresi verilmemiş ya da adres yanıt vermiyor. Santral durumu \
+             kendisi sorana kadar değişiklik orada görünmez.",
+            "Santral could not be told: this service was given no receipt address, or there is no answer from it. The \
+             change shows there once Santral asks by itself.",
+        );
+        format!(r#"<p class="note" role="status">{text}</p>"#)
     } else {
         String::new()
     };
+    let body = format!(
+        r#"<div class="phead"><div><p class="crumbs"><a href="/phones?lang={code}">← {list}</a></p><h1>{title}</h1></div></div>{unheard}<section class="panel"><div class="msg">{}{}<div class="acts">{}</div>{}</div></section>"#,
+        head(&message, lang),
+        bubbles(&message),
+        outcomes(&message, lang),
+        answer_form(&message, lang),
+        code = lang.code(),
+        list = lang.pick("Telefonlar", "Phones"),
+    );
+    let here = format!("/phones/{number}");
+    Page { lang, title, here: &here, refresh: None, body }.into_response()
+}
+
+/// Whether its vendor passes on what is answered.
+fn takes_answers(message: &PhoneMessage) -> bool {
+    crate::vendors::inbound(message, "").is_some()
+}
+
+fn answer_form(message: &PhoneMessage, lang: Lang) -> String {
+    if !takes_answers(message) {
+        let text = lang.pick("Bu servis yanıtları iletmez.", "This service passes no answers on.");
+        return format!(r#"<p class="muted">{text}</p>"#);
+    }
     format!(
-        r#"<div class="acts">{}{}{read}<form method="post" action="/phones/{number}/reply?lang={code}"><input name="text" aria-label="{reply}" placeholder="{reply}" required maxlength="500"> <button class="btn">{reply}</button></form></div>"#,
-        outcome("delivered", lang.pick("İletildi", "Delivered")),
-        outcome("failed", lang.pick("İletilemedi", "Not delivered")),
-        reply = lang.pick("Yanıtla", "Reply"),
+        r#"<form class="answer" method="post" action="/phones/{}/reply?lang={}"><label for="text">{}</label><input id="text" name="text" required maxlength="500" autocomplete="off" placeholder="RET"><button class="btn pri">{}</button></form>"#,
+        message.number,
+        lang.code(),
+        lang.pick("Bu telefondan yanıt", "An answer from this phone"),
+        lang.pick("Yanıtla", "Reply"),
     )
 }
 
@@ -141,8 +226,8 @@ pub(super) async fn outcome(
     if super::mailbox::is_foreign(&headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    app.phones.report(number, decision.outcome).await;
-    back(view.lang)
+    let heard = app.phones.report(number, decision.outcome).await;
+    back(view.lang, number, heard)
 }
 
 #[derive(Deserialize)]
@@ -160,10 +245,11 @@ pub(super) async fn reply(
     if super::mailbox::is_foreign(&headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    app.phones.reply(number, &answer.text).await;
-    back(view.lang)
+    let heard = app.phones.reply(number, &answer.text).await;
+    back(view.lang, number, heard)
 }
 
-fn back(lang: Lang) -> Response {
-    Redirect::to(&format!("/phones?lang={}", lang.code())).into_response()
+fn back(lang: Lang, number: u64, heard: bool) -> Response {
+    let unheard = if heard { "" } else { "&unheard=1" };
+    Redirect::to(&format!("/phones/{number}?lang={}{unheard}", lang.code())).into_response()
 }

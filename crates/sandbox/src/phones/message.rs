@@ -93,6 +93,9 @@ pub struct PhoneMessage {
     pub(crate) fate: Option<&'static str>,
     #[serde(serialize_with = "current")]
     outcome: Mutex<Outcome>,
+    /// What its reader has answered.
+    #[serde(skip)]
+    replies: Mutex<Vec<String>>,
 }
 
 fn rfc3339<S: Serializer>(micros: &i64, serializer: S) -> Result<S::Ok, S::Error> {
@@ -121,11 +124,20 @@ impl PhoneMessage {
             notes,
             fate,
             outcome,
+            replies: Mutex::default(),
         }
     }
 
     pub fn outcome(&self) -> Outcome {
         *locked(&self.outcome)
+    }
+
+    pub(crate) fn replies(&self) -> Vec<String> {
+        locked(&self.replies).clone()
+    }
+
+    pub(crate) fn replied(&self, text: &str) {
+        locked(&self.replies).push(text.to_owned());
     }
 
     pub(crate) fn becomes(&self, outcome: Outcome) {

@@ -174,7 +174,15 @@ async fn the_page_shows_what_arrived_and_nothing_of_it_as_markup() {
     answer(netgsm(&sandbox, "/sms/rest/v2/send", "sandbox").json(&hostile)).await;
     let page = get(&sandbox, "/phones?lang=en").await.text().await.expect("text");
     assert!(page.contains("&lt;script&gt;") && !page.contains("<script"));
-    assert!(page.contains("1 message received.") && page.contains("netgsm"));
+    assert!(page.contains("1 message received.") && page.contains("Netgsm"));
+    assert_eq!(get(&sandbox, "/phones/2").await.status(), StatusCode::NOT_FOUND);
+    // Nobody is there to hear of it: the page says so, and shows the answer all the same.
+    let url = format!("{}/phones/1/reply?lang=en", sandbox.http_url());
+    let after = form(client().post(url), &[("text", "<b>RET</b>")]).send().await.expect("an answer");
+    let location = after.headers()["location"].to_str().expect("text").to_owned();
+    assert_eq!((after.status(), location.as_str()), (StatusCode::SEE_OTHER, "/phones/1?lang=en&unheard=1"));
+    let one = get(&sandbox, &location).await.text().await.expect("text");
+    assert!(one.contains("&lt;b&gt;RET") && one.contains("could not be told") && !one.contains("<b>RET"));
     let report: Value = get(&sandbox, "/phones.json?wait_for=1").await.json().await.expect("JSON");
     assert_eq!(report["messages"][0]["to"], "+905321234567");
     let url = format!("{}/phones/1/outcome", sandbox.http_url());
