@@ -1,9 +1,7 @@
-//! How often a vendor has been asked lately: no window of its rate ever sees more calls than it allows.
-//!
-//! Sending is paced by [`super::pace`], which lets a burst through; vendors that answer questions count strictly, and
-//! every page and every search counts. So each call of a question is counted where it leaves.
+//! How often a vendor has been asked lately. A round of questions takes as many calls as there are pages and searches,
+//! which nobody knows before, so each is counted where it leaves.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -14,59 +12,48 @@ use santral_connectors::manifest::Rate;
 
 use super::Engine;
 use super::lanes::Lane;
+use super::pace::Pace;
 use crate::clock::Micros;
 
 /// The code of a call that was not made because the vendor's rate has no room for it.
 pub(super) const ASKED_ENOUGH: &str = "asked_enough";
 
-/// When each lane of questions has called its vendor, as far back as its window goes.
+/// The pace of each lane of questions that has called its vendor lately.
 #[derive(Debug, Default)]
-pub(super) struct Meter(Mutex<HashMap<Lane, VecDeque<Micros>>>);
+pub(super) struct Meter(Mutex<HashMap<Lane, Pace>>);
 
 impl Meter {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Lane, VecDeque<Micros>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Lane, Pace>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many calls may be made at `now`.
     pub fn left(&self, lane: Lane, rate: &Rate, now: Micros) -> u32 {
         let mut lanes = self.lock();
-        let Some(calls) = lanes.get_mut(&lane) else { return rate.count };
-        forget(calls, rate, now);
-        let made = u32::try_from(calls.len()).unwrap_or(u32::MAX);
-        if made == 0 {
+        let Some(pace) = lanes.get(&lane) else { return rate.count };
+        let left = pace.allowance(&[*rate], now, rate.count);
+        if left == rate.count {
             lanes.remove(&lane);
         }
-        rate.count.saturating_sub(made)
+        left
     }
 
     /// Counts a call at `now`, if there is room for it.
     pub fn take(&self, lane: Lane, rate: &Rate, now: Micros) -> bool {
         let mut lanes = self.lock();
-        let calls = lanes.entry(lane).or_default();
-        forget(calls, rate, now);
-        let has_room = calls.len() < usize::try_from(rate.count).unwrap_or(usize::MAX);
+        let pace = lanes.entry(lane).or_default();
+        let has_room = pace.allowance(&[*rate], now, 1) > 0;
         if has_room {
-            calls.push_back(now);
+            pace.take(&[*rate], now, 1);
         }
         has_room
     }
 
     /// When all of the rate is at hand; `None`: now.
     pub fn full_at(&self, lane: Lane, rate: &Rate, now: Micros) -> Option<Micros> {
-        self.left(lane, rate, now);
-        let newest = self.lock().get(&lane).and_then(|calls| calls.back().copied());
-        newest.map(|newest| newest + window(rate))
+        let at = self.lock().get(&lane)?.full_at(&[*rate], now);
+        (at > now).then_some(at)
     }
-}
-
-fn window(rate: &Rate) -> Micros {
-    i64::try_from(rate.window.as_micros()).unwrap_or(i64::MAX / 4)
-}
-
-/// Calls from before the window are of no interest, and none can be from the future: the clock was set back.
-fn forget(calls: &mut VecDeque<Micros>, rate: &Rate, now: Micros) {
-    calls.retain(|at| *at <= now && now - at < window(rate));
 }
 
 /// The way to a vendor that is only asked as often as it allows.

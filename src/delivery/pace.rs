@@ -17,12 +17,18 @@ fn window(rate: &Rate) -> Micros {
     i64::try_from(rate.window.as_micros()).unwrap_or(i64::MAX)
 }
 
+fn longest(rates: &[Rate]) -> Micros {
+    rates.iter().map(window).max().unwrap_or(0)
+}
+
 impl Pace {
     /// How many calls may start at `now`, at most `wanted`.
     pub fn allowance(&self, rates: &[Rate], now: Micros, wanted: u32) -> u32 {
         rates.iter().fold(wanted, |allowed, rate| {
             let since = now.saturating_sub(window(rate));
-            let recent = self.starts.iter().rev().take_while(|at| **at > since).count();
+            // None can be from the future: the clock was set back.
+            let recent =
+                self.starts.iter().rev().take_while(|at| **at > since).filter(|at| **at <= now).count();
             allowed.min(rate.count.max(1).saturating_sub(u32::try_from(recent).unwrap_or(u32::MAX)))
         })
     }
@@ -30,6 +36,8 @@ impl Pace {
     /// Counts `calls` that start at `now`.
     pub fn take(&mut self, rates: &[Rate], now: Micros, calls: u32) {
         let most = rates.iter().map(|rate| rate.count.max(1)).max().unwrap_or(0) as usize;
+        let since = now.saturating_sub(longest(rates));
+        self.starts.retain(|at| *at > since && *at <= now);
         self.starts.extend(std::iter::repeat_n(now, (calls as usize).min(most)));
         self.starts.drain(..self.starts.len().saturating_sub(most));
     }
@@ -41,6 +49,12 @@ impl Pace {
             calls -= u32::from(unused);
             !unused
         });
+    }
+
+    /// The first moment at which all of every rate is at hand.
+    pub fn full_at(&self, rates: &[Rate], now: Micros) -> Micros {
+        let newest = self.starts.iter().rev().find(|at| **at <= now);
+        newest.map_or(now, |at| now.max(at.saturating_add(longest(rates))))
     }
 
     /// The first moment at which one call is allowed.
